@@ -1,0 +1,1 @@
+"""A library that speaks cgroup v2's words on every host."""

@@ -1,0 +1,1 @@
+"""What Kubernetes calls things: typed objects, strict parsing, defaults, validation, printing tables."""

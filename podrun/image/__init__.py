@@ -1,0 +1,1 @@
+"""Images: references, one OCI layout, unpacked layers, container snapshots."""

@@ -1,0 +1,1 @@
+"""Thin wrappers, one per system call, named as in the man page."""

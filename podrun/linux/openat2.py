@@ -1,0 +1,67 @@
+"""openat2(2): opening paths that a hostile program may have written, without ever leaving a root.
+
+It leaves out everything about what is done with the descriptor afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+from enum import IntFlag
+
+from podrun.linux.syscall import NR_OPENAT2, check, syscall
+
+
+class Resolve(IntFlag):
+    """RESOLVE_* of linux/openat2.h."""
+
+    NO_XDEV = 0x01
+    NO_MAGICLINKS = 0x02
+    NO_SYMLINKS = 0x04
+    BENEATH = 0x08
+    IN_ROOT = 0x10
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+def openat2(dirfd: int, path: str, flags: int, mode: int = 0, resolve: Resolve = Resolve.IN_ROOT) -> int:
+    """A new close-on-exec descriptor for `path` as seen from `dirfd`. Raises SyscallError (ELOOP, EXDEV, ENOENT, ...).
+
+    With IN_ROOT, `dirfd` is the root: absolute paths and links, and `..`, stay inside it. Linux 5.6, openat2(2).
+    """
+    how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve | Resolve.NO_MAGICLINKS)
+    while True:
+        result = syscall(NR_OPENAT2, dirfd, ctypes.c_char_p(os.fsencode(path)), ctypes.byref(how), ctypes.sizeof(how))
+        # EAGAIN: a rename elsewhere on the machine raced with `..`; the man page asks to try again.
+        if result >= 0 or ctypes.get_errno() != errno.EAGAIN:
+            return check(result, "openat2", dirfd, path, flags, oct(mode), resolve)
+
+
+def make_directories(root_fd: int, path: str, mode: int = 0o755) -> int:
+    """An O_PATH descriptor of the directory `path` inside `root_fd`, made with all its parents where absent.
+
+    Existing symbolic links are followed inside the root. Raises SyscallError (ENOTDIR where a file is in the way).
+    """
+    current = openat2(root_fd, ".", os.O_PATH | os.O_DIRECTORY)
+    walked = ""
+    try:
+        for part in (p for p in path.split("/") if p not in ("", ".")):
+            walked = f"{walked}/{part}"
+            try:
+                following = openat2(root_fd, walked, os.O_PATH | os.O_DIRECTORY)
+            except OSError as error:
+                if error.errno != errno.ENOENT:
+                    raise
+                with contextlib.suppress(FileExistsError):  # somebody was faster, or a link that leads nowhere
+                    os.mkdir(part, mode, dir_fd=current)
+                following = openat2(root_fd, walked, os.O_PATH | os.O_DIRECTORY)
+            os.close(current)
+            current = following
+        return current
+    except BaseException:
+        os.close(current)
+        raise

@@ -1,0 +1,59 @@
+"""How every wrapper in this folder calls the kernel: a signature declared once, and errno turned into words in one place."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable
+from typing import Any
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_syscall = _libc.syscall
+_syscall.restype = ctypes.c_long
+
+# Numbers shared by all architectures since Linux 5.1 (include/uapi/asm-generic/unistd.h).
+NR_PIDFD_SEND_SIGNAL = 424
+NR_OPEN_TREE = 428
+NR_MOVE_MOUNT = 429
+NR_FSOPEN = 430
+NR_FSCONFIG = 431
+NR_FSMOUNT = 432
+NR_PIDFD_OPEN = 434
+NR_CLONE3 = 435
+NR_CLOSE_RANGE = 436
+NR_OPENAT2 = 437
+NR_MOUNT_SETATTR = 442
+
+
+class SyscallError(OSError):
+    """A system call failed. `errno` is the kernel's; the text names the call and its arguments, as strace would."""
+
+    def __init__(self, error: int, call: str) -> None:
+        super().__init__(error, os.strerror(error))
+        self.call = call
+
+    def __str__(self) -> str:
+        return f"{self.call}: {self.strerror}"
+
+
+def declare(name: str, *argument_types: Any) -> Callable[..., int]:
+    """The libc function `name` with its argument types, returning int and keeping errno."""
+    function = getattr(_libc, name)
+    function.argtypes = argument_types
+    function.restype = ctypes.c_int
+    return function  # type: ignore[no-any-return]
+
+
+def syscall(number: int, *arguments: Any) -> int:
+    """A system call that libc has no symbol for. Plain ints are passed as unsigned long. Returns -1 and sets errno on failure."""
+    converted = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
+    return int(_syscall(ctypes.c_long(number), *converted))
+
+
+def check(result: int, name: str, *arguments: object) -> int:
+    """`result` if it is not negative, else SyscallError that shows the call."""
+    if result < 0:
+        error = ctypes.get_errno()
+        shown = ", ".join(repr(a) if isinstance(a, str) else str(a) for a in arguments)
+        raise SyscallError(error, f"{name}({shown})")
+    return result

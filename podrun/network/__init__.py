@@ -1,0 +1,1 @@
+"""Pod network: bridge, addresses, veth links, masquerade, resolv.conf and hosts."""

@@ -1,0 +1,78 @@
+"""Where an instance keeps its files and what its kernel objects are called: one frozen value made from the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """One instance of podrun. Instances with different values run side by side and never see each other."""
+
+    root: Path = Path("/var/lib/podrun")
+    run_dir: Path = Path("/run/podrun")
+    log_dir: Path = Path("/var/log")
+    cgroup_parent: str = "/podrun"
+    pod_cidr: str = "10.244.0.0/24"
+    bridge: str = "podrun0"
+    manifest_dir: Path = Path("/etc/podrun/manifests")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Paths:
+        """The values of PODRUN_ROOT, PODRUN_RUN_DIR and so on, each with its default where unset or empty."""
+        default = cls()
+
+        def setting(name: str, fallback: str) -> str:
+            return environment.get(name) or fallback
+
+        return cls(
+            root=Path(setting("PODRUN_ROOT", str(default.root))),
+            run_dir=Path(setting("PODRUN_RUN_DIR", str(default.run_dir))),
+            log_dir=Path(setting("PODRUN_LOG_DIR", str(default.log_dir))),
+            cgroup_parent=setting("PODRUN_CGROUP_PARENT", default.cgroup_parent),
+            pod_cidr=setting("PODRUN_POD_CIDR", default.pod_cidr),
+            bridge=setting("PODRUN_BRIDGE", default.bridge),
+            manifest_dir=Path(setting("PODRUN_MANIFEST_DIR", str(default.manifest_dir))),
+        )
+
+    def environment(self) -> dict[str, str]:
+        """The same values as environment variables, for a kubelet that a command starts."""
+        return {
+            "PODRUN_ROOT": str(self.root),
+            "PODRUN_RUN_DIR": str(self.run_dir),
+            "PODRUN_LOG_DIR": str(self.log_dir),
+            "PODRUN_CGROUP_PARENT": self.cgroup_parent,
+            "PODRUN_POD_CIDR": self.pod_cidr,
+            "PODRUN_BRIDGE": self.bridge,
+            "PODRUN_MANIFEST_DIR": str(self.manifest_dir),
+        }
+
+    @property
+    def socket(self) -> Path:
+        return self.run_dir / "podrun.sock"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "lock"
+
+    @property
+    def database(self) -> Path:
+        return self.root / "podrun.db"
+
+    @property
+    def images(self) -> Path:
+        return self.root / "images"
+
+    def pod_run_dir(self, uid: str) -> Path:
+        """Shim socket, journal and the pod's etc files."""
+        return self.run_dir / "pods" / uid
+
+    def pod_dir(self, uid: str) -> Path:
+        """Volumes and container snapshots (upper directories) of one pod."""
+        return self.root / "pods" / uid
+
+    def pod_log_dir(self, namespace: str, name: str, uid: str) -> Path:
+        return self.log_dir / "pods" / f"{namespace}_{name}_{uid}"
