@@ -1,0 +1,157 @@
+"""Frozen dataclasses to JSON lines and back, strictly: an unknown kind or field is an error, never ignored.
+
+Every object carries its class name as "kind". bytes are base64, tuples are arrays, enums their value. Fields with a
+default may be absent, so an older sender is understood; a newer one is refused where it uses what is new.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import enum
+import json
+import types
+import typing
+from collections.abc import Callable
+
+from podrun.container import plan
+from podrun.shim import facts, messages
+
+MOST_BYTES = 16 << 20  # one line: an environment may hold a megabyte, a plan hardly more
+
+
+class WireError(ValueError):
+    """A line that this version does not understand."""
+
+
+Decode = Callable[[object], object]
+
+
+def encode(value: object, id: int = 0) -> bytes:
+    """One line for `value`, a dataclass of plan, facts or messages; `id` ties a reply to its request."""
+    return json.dumps({"id": id, **_plain(value)}, separators=(",", ":")).encode() + b"\n"
+
+
+def decode(line: bytes) -> tuple[int, object]:
+    """The id and the object of one line. Raises WireError."""
+    try:
+        tree = json.loads(line)
+    except ValueError as error:
+        raise WireError(f"not JSON: {error}") from error
+    if not isinstance(tree, dict) or not isinstance(tree.get("id", 0), int):
+        raise WireError("not an object with an id")
+    id = tree.pop("id", 0)
+    return id, _object(tree)
+
+
+def _plain(value: object) -> typing.Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = _field_names(type(value))
+        return {"kind": type(value).__name__, **{name: _plain(getattr(value, name)) for name in fields}}
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+_KINDS: dict[str, type] = {}
+_decoders: dict[type, tuple[dict[str, Decode], frozenset[str]]] = {}
+_names: dict[type, tuple[str, ...]] = {}
+
+
+def _field_names(kind: type) -> tuple[str, ...]:
+    if kind not in _names:
+        _names[kind] = tuple(field.name for field in dataclasses.fields(kind))
+    return _names[kind]
+
+
+def _object(tree: object, expected: type | None = None) -> object:
+    if not isinstance(tree, dict):
+        raise WireError(f"expected an object, got {type(tree).__name__}")
+    name = tree.get("kind")
+    kind = _KINDS.get(name) if isinstance(name, str) else None
+    if kind is None or (expected is not None and kind is not expected):
+        raise WireError(f"unknown kind {name!r}")
+    decoders, required = _decoder_of(kind)
+    given = tree.keys() - {"kind"}
+    if unknown := given - decoders.keys():
+        raise WireError(f"{name} has unknown fields: {', '.join(sorted(unknown))}")
+    if missing := required - given:
+        raise WireError(f"{name} lacks fields: {', '.join(sorted(missing))}")
+    return kind(**{field: decoders[field](tree[field]) for field in given})
+
+
+def _decoder_of(kind: type) -> tuple[dict[str, Decode], frozenset[str]]:
+    if kind not in _decoders:
+        hints = typing.get_type_hints(kind)
+        fields = dataclasses.fields(kind)
+        no_default = dataclasses.MISSING
+        required = {f.name for f in fields if f.default is no_default and f.default_factory is no_default}
+        _decoders[kind] = ({f.name: _decoder(hints[f.name]) for f in fields}, frozenset(required))
+    return _decoders[kind]
+
+
+def _decoder(hint: typing.Any) -> Decode:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        item = _decoder(arguments[0])
+        return lambda value: tuple(item(v) for v in _as(list, value))
+    if origin is dict:
+        item = _decoder(arguments[1])
+        return lambda value: {str(key): item(v) for key, v in _as(dict, value).items()}
+    if origin in (typing.Union, types.UnionType):
+        return _union_decoder(arguments)
+    if dataclasses.is_dataclass(hint):
+        return lambda value: _object(value, hint)
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return lambda value: _enum(hint, value)
+    if hint is bytes:
+        return lambda value: base64.b64decode(_as(str, value), validate=True)
+    if hint is float:
+        return lambda value: float(_as((int, float), value))
+    if hint in (str, int, bool):
+        return lambda value: _as(hint, value)
+    raise TypeError(f"no wire form for {hint}")
+
+
+def _union_decoder(arguments: tuple[typing.Any, ...]) -> Decode:
+    optional = type(None) in arguments
+    rest = [a for a in arguments if a is not type(None)]
+    inner = _decoder(rest[0]) if len(rest) == 1 else _one_of(frozenset(rest))
+    return lambda value: None if optional and value is None else inner(value)
+
+
+def _one_of(kinds: frozenset[type]) -> Decode:
+    def decode_member(value: object) -> object:
+        member = _object(value)
+        if type(member) not in kinds:
+            raise WireError(f"{type(member).__name__} does not belong here")
+        return member
+
+    return decode_member
+
+
+def _as(kind: typing.Any, value: object) -> typing.Any:
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise WireError(f"expected {kind}, got {type(value).__name__}")
+    return value
+
+
+def _enum(kind: type[enum.Enum], value: object) -> enum.Enum:
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise WireError(str(error)) from error
+
+
+def _register(*modules: types.ModuleType) -> None:
+    for module in modules:
+        for value in vars(module).values():
+            if isinstance(value, type) and dataclasses.is_dataclass(value):
+                _KINDS[value.__name__] = value
+
+
+_register(plan, facts, messages)
