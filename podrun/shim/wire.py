@@ -102,6 +102,8 @@ def _decoder(hint: typing.Any) -> Decode:
     if origin is dict:
         item = _decoder(arguments[1])
         return lambda value: {str(key): item(v) for key, v in _as(dict, value).items()}
+    if origin is typing.Literal:
+        return lambda value: _literal(arguments, value)
     if origin in (typing.Union, types.UnionType):
         return _union_decoder(arguments)
     if dataclasses.is_dataclass(hint):
@@ -120,8 +122,29 @@ def _decoder(hint: typing.Any) -> Decode:
 def _union_decoder(arguments: tuple[typing.Any, ...]) -> Decode:
     optional = type(None) in arguments
     rest = [a for a in arguments if a is not type(None)]
-    inner = _decoder(rest[0]) if len(rest) == 1 else _one_of(frozenset(rest))
+    if all(dataclasses.is_dataclass(a) for a in rest) and len(rest) > 1:
+        inner = _one_of(frozenset(rest))
+    else:
+        inner = _first_that_fits([_decoder(a) for a in rest])
     return lambda value: None if optional and value is None else inner(value)
+
+
+def _first_that_fits(decoders: list[Decode]) -> Decode:
+    def decode_alternative(value: object) -> object:
+        for decoder in decoders[:-1]:
+            try:
+                return decoder(value)
+            except WireError:
+                continue
+        return decoders[-1](value)
+
+    return decode_alternative
+
+
+def _literal(allowed: tuple[object, ...], value: object) -> object:
+    if value not in allowed:
+        raise WireError(f"expected one of {allowed}")
+    return value
 
 
 def _one_of(kinds: frozenset[type]) -> Decode:
