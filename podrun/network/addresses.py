@@ -1,0 +1,57 @@
+"""Which address a pod gets. Pure: the addresses in use come from the pods' records, so nothing is kept here."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection, Iterator
+
+from podrun.errors import PodrunError
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def pod_networks(setting: str) -> tuple[Network, ...]:
+    """The networks in PODRUN_POD_CIDR, one per family: today exactly one, IPv4. Raises PodrunError."""
+    try:
+        network = ipaddress.ip_network(setting)
+    except ValueError as error:
+        raise PodrunError(f'cannot use pod CIDR "{setting}": {error}', hint="for example 10.244.0.0/24") from error
+    if network.version != 4:
+        raise PodrunError(f'cannot use pod CIDR "{setting}": only IPv4 is supported')
+    if network.prefixlen > 30:
+        raise PodrunError(f'cannot use pod CIDR "{setting}": no room for pods', hint="use a prefix of 30 or less")
+    return (network,)
+
+
+def gateway(network: Network) -> Interface:
+    """The address of the bridge, with the prefix: the first of the network."""
+    return ipaddress.ip_interface(f"{network[1]}/{network.prefixlen}")
+
+
+def allocate(network: Network, in_use: Collection[Address], after: Address | None = None) -> Interface:
+    """A free address for a pod, with the network's prefix.
+
+    Goes round from the one handed out last (`after`), so that an address rests as long as it can before another pod
+    gets it: neighbours and connection tracking still remember the previous owner. Raises PodrunError when none is free.
+    """
+    for address in _round(network, after):
+        if address not in in_use:
+            return ipaddress.ip_interface(f"{address}/{network.prefixlen}")
+    raise PodrunError(
+        f"cannot give the pod an address: all of {network} are in use",
+        hint="delete pods or choose a larger PODRUN_POD_CIDR",
+    )
+
+
+def _round(network: Network, after: Address | None) -> Iterator[Address]:
+    first = 2  # 0 is the network, 1 the gateway
+    last = network.num_addresses - (2 if network.version == 4 else 1)  # IPv4 ends with the broadcast address
+    start = first
+    if after is not None and after in network:
+        start = max(first, int(after) - int(network.network_address) + 1)
+    for offset in range(start, last + 1):
+        yield network[offset]
+    for offset in range(first, min(start, last + 1)):
+        yield network[offset]

@@ -1,0 +1,163 @@
+"""The bridge that an instance's pods are plugged into, and IPv4 forwarding while it exists.
+
+The bridge's alias says whose it is and whether forwarding has to be switched off again: there is no state file, and a
+reboot forgets both. Filtering and masquerade are in firewall.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from podrun.errors import PodrunError
+from podrun.network import links, messages, netlink
+from podrun.network.addresses import Interface, Network
+
+IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+OWNED = "podrun:"
+RESTORE = ":ip_forward-was-0"
+
+
+def alias(name: str, restore_forwarding: bool) -> str:
+    return f"{OWNED}{name}" + (RESTORE if restore_forwarding else "")
+
+
+def mac(gateway: Interface) -> str:
+    """A locally administered address that follows from the gateway's: the same after every restart."""
+    return ":".join(f"{byte:02x}" for byte in b"\x0a\x58" + gateway.ip.packed[-4:])
+
+
+def ensure(host: netlink.Rtnetlink, name: str, gateways: tuple[Interface, ...], mtu: int) -> None:
+    """Make the bridge, or make what an earlier kubelet left into what is asked: up, with exactly these addresses.
+
+    Raises PodrunError: a link of this name that is not podrun's, or a network that the host uses for something else.
+    """
+    try:
+        link = links.find(host, name)
+        _refuse_foreign(name, link)
+        _refuse_overlap(host, 0 if link is None else link["index"], gateways)
+        if link is None:
+            # One system call for creating and naming the owner: a kill can't come between.
+            host.change(messages.create_bridge(name, mac(gateways[0]), mtu), _bridge_up(name, False, mtu))
+        else:
+            host.change(_bridge_up(name, _restores_forwarding(link), mtu))
+        _set_addresses(host, name, gateways)
+        _forward(host, name)
+    except OSError as error:
+        raise PodrunError(f"cannot set up bridge {name}: {error}") from error
+
+
+def remove(host: netlink.Rtnetlink, name: str) -> bool:
+    """Take the bridge away and switch forwarding off if it was this bridge that switched it on. False without a bridge.
+
+    Raises PodrunError.
+    """
+    try:
+        link = links.find(host, name)
+        if link is None:
+            return False
+        _refuse_foreign(name, link)
+        if _restores_forwarding(link):
+            _restore_forwarding(host, name)
+        return links.delete(host, name)
+    except OSError as error:
+        raise PodrunError(f"cannot remove bridge {name}: {error}") from error
+
+
+def exists(host: netlink.Rtnetlink, name: str) -> bool:
+    """Whether this instance's bridge is there. Raises PodrunError."""
+    try:
+        link = links.find(host, name)
+    except OSError as error:
+        raise PodrunError(f"cannot look for bridge {name}: {error}") from error
+    return link is not None and _is_owned(name, link)
+
+
+def _bridge_up(name: str, restore_forwarding: bool, mtu: int) -> netlink.Request:
+    return messages.bridge_up(name, alias(name, restore_forwarding), mtu)
+
+
+def _is_owned(name: str, link: netlink.Message) -> bool:
+    return link.get_attr("IFLA_IFALIAS") in (alias(name, False), alias(name, True))
+
+
+def _restores_forwarding(link: netlink.Message) -> bool:
+    return (link.get_attr("IFLA_IFALIAS") or "").endswith(RESTORE)
+
+
+def _refuse_foreign(name: str, link: netlink.Message | None) -> None:
+    if link is not None and not _is_owned(name, link):
+        raise PodrunError(
+            f"cannot use bridge {name}: a network link of this name exists and is not podrun's",
+            hint="choose another name with PODRUN_BRIDGE",
+        )
+
+
+def _refuse_overlap(host: netlink.Rtnetlink, own_index: int, gateways: tuple[Interface, ...]) -> None:
+    for used, index in _used_networks(host):
+        for gateway in gateways:
+            # Networks of different families never overlap, and overlaps() raises for them.
+            if index != own_index and used.version == gateway.version and _overlap(used, gateway.network):
+                held_by = links.name_of(host, index)
+                raise PodrunError(
+                    f"cannot use pod CIDR {gateway.network}: it overlaps {used}, which the host uses on {held_by}",
+                    hint="choose another network with PODRUN_POD_CIDR",
+                )
+
+
+def _overlap(one: Network, other: Network) -> bool:
+    return one[0] in other or other[0] in one
+
+
+def _used_networks(host: netlink.Rtnetlink) -> Iterator[tuple[Network, int]]:
+    """Networks that the host has addresses in or routes to, with the link's index. Default routes are not a use."""
+    for index, address in links.addresses_of(host):
+        yield address.network, index
+    for route in host.dump(messages.list_routes(socket.AF_INET)):
+        index = route.get_attr("RTA_OIF")
+        if route["table"] == messages.RT_TABLE_MAIN and route["dst_len"] > 0 and index is not None:
+            yield ipaddress.ip_network(f"{route.get_attr('RTA_DST')}/{route['dst_len']}"), index
+
+
+def _set_addresses(host: netlink.Rtnetlink, name: str, gateways: tuple[Interface, ...]) -> None:
+    index = host.get(messages.get_link(name=name))["index"]
+    stale = [held for _, held in links.addresses_of(host, index) if held not in gateways]
+    host.change(
+        *(messages.delete_address(index, address) for address in stale),
+        *(messages.add_address(index, address) for address in gateways),
+    )
+
+
+def _forward(host: netlink.Rtnetlink, name: str) -> None:
+    if IP_FORWARD.read_text().strip() == "0":
+        host.change(
+            messages.set_alias(name, alias(name, True))
+        )  # noted before it is done: a kill between loses nothing
+        _write(IP_FORWARD, "1")
+
+
+def _restore_forwarding(host: netlink.Rtnetlink, name: str) -> None:
+    """Another instance inherits the duty; beside anybody else's bridge (Docker, libvirt) forwarding stays on."""
+    others = [link for link in host.dump(messages.list_links()) if _kind(link) == "bridge"]
+    others = [link for link in others if link.get_attr("IFLA_IFNAME") != name]
+    heirs = [link.get_attr("IFLA_IFNAME") for link in others if _is_owned(link.get_attr("IFLA_IFNAME"), link)]
+    if heirs:
+        host.change(messages.set_alias(heirs[0], alias(heirs[0], True)))
+    elif not others:
+        _write(IP_FORWARD, "0")
+
+
+def _kind(link: netlink.Message) -> str:
+    info = link.get_attr("IFLA_LINKINFO")
+    return (info.get_attr("IFLA_INFO_KIND") or "") if info is not None else ""
+
+
+def _write(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
