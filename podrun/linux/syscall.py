@@ -1,4 +1,4 @@
-"""How every wrapper in this folder calls the kernel: a signature declared once, and errno turned into words in one place."""
+"""How every wrapper in this folder calls the kernel: a signature declared once, errno turned into words in one place."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def declare(name: str, *argument_types: Any) -> Callable[..., int]:
 
 
 def syscall(number: int, *arguments: Any) -> int:
-    """A system call that libc has no symbol for. Plain ints are passed as unsigned long. Returns -1 and sets errno on failure."""
+    """A system call that libc has no symbol for. Plain ints are passed as long. On failure -1, and errno."""
     converted = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
     return int(_syscall(ctypes.c_long(number), *converted))
 
