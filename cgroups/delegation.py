@@ -1,5 +1,4 @@
-"""Where the groups of one instance lie: at the top of the hierarchy, or under systemd inside the unit that was
-delegated to us.
+"""Where the groups of one instance lie: at the top of the hierarchy, or inside the systemd unit delegated to us.
 
 The rules are systemd's (https://systemd.io/CGROUP_DELEGATION): below a delegated unit the tree is ours, elsewhere it
 is not.
@@ -9,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from cgroups.errors import CgroupError
 from cgroups.group import Group
 from cgroups.hierarchies import Hierarchies, own_group
 
@@ -27,8 +27,7 @@ def is_delegated(group: Group) -> bool:
 
 
 def resolve_parent(parent: str, hierarchies: Hierarchies, own: str | None = None) -> str:
-    """The group in which everything of this instance lies, for the setting `parent` ("/podrun") and the caller's own
-    group.
+    """The group in which everything of this instance lies, for the setting `parent` ("/podrun").
 
     Started by a delegated unit: `<unit's group><parent>`, the same after the caller went into its leaf, so that a
     restarted service finds its pods. Otherwise `parent` at the top of the hierarchy. Only the unit that the caller
@@ -36,16 +35,12 @@ def resolve_parent(parent: str, hierarchies: Hierarchies, own: str | None = None
     """
     wanted = Group("/" + parent.strip("/"), hierarchies)
     if wanted.path == "/":
-        return _refuse(parent)
+        raise CgroupError(f'cannot use "{parent}" as the parent of control groups: others keep theirs there')
     place = Group(own_group(hierarchies) if own is None else own, hierarchies)
     for unit in (place, _unit_of_leaf(place, wanted.path)):
         if unit.path != "/" and is_delegated(unit):
             return unit.path + wanted.path
     return wanted.path
-
-
-def _refuse(parent: str) -> str:
-    raise ValueError(f'cannot use "{parent}" as the cgroup parent: the top of the hierarchy holds groups of others')
 
 
 def _unit_of_leaf(place: Group, parent: str) -> Group:

@@ -14,7 +14,7 @@ import signal
 import time
 from dataclasses import dataclass
 
-from cgroups import cpuset, events, files, knobs
+from cgroups import cpuset, events, files, knobs, trees
 from cgroups.errors import CgroupError
 from cgroups.hierarchies import Hierarchies
 from cgroups.knobs import Coupled, Knob
@@ -48,7 +48,7 @@ class Group:
 
     def children(self) -> list[Group]:
         """The groups directly below, by name; none if this one does not exist."""
-        return [self.child(name) for name in sorted(_subdirectories(self.directory))]
+        return [self.child(name) for name in sorted(trees.subdirectories(self.directory))]
 
     def exists(self) -> bool:
         return os.path.isdir(self.directory)
@@ -129,16 +129,15 @@ class Group:
         if missing:
             return CgroupError(f"{what}: it is not delegated to it", hint="a systemd unit needs Delegate=yes")
         if error.errno == errno.EBUSY:
-            return CgroupError(
-                f"{what}: processes live in {self.path} itself", hint="they must move into a group below it first"
-            )
+            why = f"processes live in {self.path} itself"
+            return CgroupError(f"{what}: {why}", hint="they must move into a group below it first")
         return CgroupError(what, error.errno or 0)
 
     def apply(self, limits: Limits) -> None:
-        """Write what `limits` gives, on a new group or for a resize in place. When it fails, some values may be
-        written.
+        """Write what `limits` gives, on a new group or for a resize in place; a failure may leave some of it written.
 
-        Under a parent with limits of its own: raise the parent first, lower it last (v1 refuses the other order for the CPU quota).
+        Under a parent with limits of its own: raise the parent first, lower it last (v1 refuses the other order for
+        the CPU quota).
         """
         if limits.cpuset_cpus is not None:
             self._prepare_cpuset(limits.cpuset_cpus)
@@ -233,7 +232,7 @@ class Group:
     def pids(self, *, tree: bool = False) -> list[int]:
         """The processes in this group, with `tree` also those below. Never signal these numbers: see `kill`."""
         found: list[int] = []
-        for directory in _tree(self.directory) if tree else (self.directory,):
+        for directory in trees.walk(self.directory) if tree else (self.directory,):
             with contextlib.suppress(OSError):  # Gone, or threaded (EOPNOTSUPP): its processes are listed above.
                 found.extend(int(pid) for pid in files.read(f"{directory}/cgroup.procs").split())
         return found
@@ -271,7 +270,7 @@ class Group:
         try:
             self._write_v2("cgroup.kill", "1")
         except CgroupError as error:
-            if error.errno != errno.ENOENT:
+            if error.errno not in (errno.ENOENT, errno.ENODEV):
                 raise
             if self.exists():
                 self.kill_by_signals()
@@ -321,7 +320,7 @@ class Group:
         deadline = time.monotonic() + timeout
         for directory in (*self._v1_directories(), self.directory):
             try:
-                _remove_tree(directory, deadline)
+                trees.remove(directory, deadline)
             except OSError as error:
                 raise CgroupError(f"cannot remove control group {self.path}: {directory}", error.errno or 0) from error
 
@@ -344,48 +343,3 @@ class Group:
             return self._places().oom_kills()
         except OSError as error:
             raise CgroupError(f"cannot read the OOM kills of control group {self.path}", error.errno or 0) from error
-
-
-def _subdirectories(directory: str) -> list[str]:
-    try:
-        with os.scandir(directory) as entries:
-            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except FileNotFoundError:
-        return []
-
-
-def _tree(directory: str) -> list[str]:
-    """A directory and all below it, parents before children. A list that grows, not recursion: a container may nest
-    deeply."""
-    found = [directory]
-    for place in found:
-        found.extend(f"{place}/{name}" for name in _subdirectories(place))
-    return found
-
-
-def _remove_tree(directory: str, deadline: float) -> None:
-    try:
-        os.rmdir(directory)  # Mostly there is nothing below.
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        if error.errno != errno.EBUSY:
-            raise
-        for place in reversed(_tree(directory)):
-            _remove_one(place, deadline)
-
-
-def _remove_one(directory: str, deadline: float) -> None:
-    pause = 0.001
-    while True:
-        try:
-            os.rmdir(directory)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            if error.errno != errno.EBUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(pause)
-            pause = min(pause * 2, 0.05)
-        else:
-            return
