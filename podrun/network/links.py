@@ -142,7 +142,7 @@ def _new_pair(attachment: Attachment, netns_fd: int, bridge_index: int) -> tuple
     name = host_end(attachment.bridge, attachment.pod_uid)
     return (
         messages.create_veth(name, POD_LINK, netns_fd, bridge_index, attachment.mtu),
-        messages.port_up(name, bridge_index, alias(attachment.bridge, attachment.pod_uid)),
+        messages.port_up(name, alias(attachment.bridge, attachment.pod_uid)),
     )
 
 
@@ -156,7 +156,7 @@ def _adopt_or_replace(host: netlink.Rtnetlink, netns_fd: int, attachment: Attach
         if eth0 is not None and eth0.get_attr("IFLA_LINK") == index:
             stale = [held for _, held in addresses_of(pod, eth0["index"]) if held not in attachment.addresses]
             pod.change(*(messages.delete_address(eth0["index"], address) for address in stale))
-            host.change(port_up)
+            host.change(messages.plug_in(name, bridge_index), port_up)
             return
     delete(host, name)
     host.change(create, port_up)

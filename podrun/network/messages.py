@@ -73,15 +73,20 @@ def create_veth(name: str, peer_name: str, peer_netns_fd: int, bridge_index: int
     return netlink.Request(f"create veth {name} with peer {peer_name}", RTM_NEWLINK, body, CREATE_NEW)
 
 
-def port_up(name: str, bridge_index: int, alias: str) -> netlink.Request:
-    """The second half of a port: the kernel ignores an alias while it creates a link.
+def plug_in(name: str, bridge_index: int) -> netlink.Request:
+    body = _link(name)
+    body["attrs"].append(("IFLA_MASTER", bridge_index))
+    return netlink.Request(f"plug in {name}", RTM_NEWLINK, body)
+
+
+def port_up(name: str, alias: str) -> netlink.Request:
+    """The second half of a port, once it is plugged in: the kernel ignores an alias while it creates a link.
 
     Hairpin mode (IFLA_BRPORT_MODE) lets a pod reach itself by a translated address.
     """
     body = _up(_link(name))
     port = _nest("IFLA_INFO_SLAVE_DATA", ("IFLA_BRPORT_MODE", 1))
     body["attrs"] += [
-        ("IFLA_MASTER", bridge_index),
         ("IFLA_IFALIAS", alias),
         _nest("IFLA_LINKINFO", ("IFLA_INFO_SLAVE_KIND", "bridge"), port),
     ]

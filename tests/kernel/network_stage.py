@@ -1,0 +1,155 @@
+"""A host to try the network on: a fresh network namespace, so that nothing of the real machine's is touched.
+
+Pods and the outside world are further namespaces, kept by descriptors. A socket belongs for ever to the namespace that
+it was made in, so a test makes one inside and uses it from where it is.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import secrets
+import socket
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from podrun.linux import syscall
+from podrun.network import addresses, bridge, firewall, links, netlink
+
+GENEROUS = 20.0  # seconds that a connection may take on a busy machine
+HOST_OUTSIDE = "203.0.113.1"
+WORLD = "203.0.113.2"
+
+_unshare = syscall.declare("unshare", ctypes.c_int)
+_setns = syscall.declare("setns", ctypes.c_int, ctypes.c_int)
+
+
+@dataclass
+class Pod:
+    uid: str
+    netns: int
+    attachment: links.Attachment
+
+    @property
+    def ip(self) -> str:
+        return str(self.attachment.addresses[0].ip)
+
+
+@dataclass
+class Stage:
+    rtnetlink: netlink.Rtnetlink
+    closing: ExitStack
+    bridge: str = field(default_factory=lambda: "prt" + secrets.token_hex(4))
+    networks: tuple[addresses.Network, ...] = addresses.pod_networks("198.18.7.0/24")
+    mtu: int = 1400
+    last: addresses.Address | None = None
+
+    @property
+    def gateway(self) -> addresses.Interface:
+        return addresses.gateway(self.networks[0])
+
+    def build(self) -> None:
+        bridge.ensure(self.rtnetlink, self.bridge, (self.gateway,), self.mtu)
+        firewall.ensure(self.bridge, self.networks)
+
+    def tear_down(self) -> None:
+        links.sweep(self.rtnetlink, self.bridge, ())
+        firewall.remove(self.bridge)
+        bridge.remove(self.rtnetlink, self.bridge)
+
+    def namespace(self) -> int:
+        """A new network namespace that lasts until the end of the test."""
+        own = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        made = netlink.inside(own, _new_namespace)
+        os.close(own)
+        self.closing.callback(os.close, made)
+        return made
+
+    def wish(self) -> Pod:
+        """A pod that has an address and a namespace, but isn't connected yet."""
+        address = addresses.allocate(self.networks[0], (), self.last)
+        self.last = address.ip
+        uid = str(uuid.uuid4())
+        attachment = links.Attachment(uid, self.bridge, (address,), (self.gateway.ip,), self.mtu)
+        return Pod(uid, self.namespace(), attachment)
+
+    def pod(self) -> Pod:
+        pod = self.wish()
+        links.connect(self.rtnetlink, pod.netns, pod.attachment)
+        return pod
+
+    def world(self) -> int:
+        """A machine outside, which the host's default route leads to and which knows no pods."""
+        world = self.namespace()
+        run("ip link add uplink mtu 1300 type veth peer name outside")
+        run(f"ip link set outside netns /proc/{os.getpid()}/fd/{world}")
+        run(f"ip address add {HOST_OUTSIDE}/24 dev uplink")
+        run("ip link set uplink up")
+        inside(world, f"ip address add {WORLD}/24 dev outside")
+        inside(world, "ip link set outside up")
+        run(f"ip route add default via {WORLD}")
+        return world
+
+    def listen(self, netns: int) -> socket.socket:
+        listener = netlink.inside(netns, lambda: socket.create_server(("0.0.0.0", 0)))
+        listener.settimeout(GENEROUS)
+        self.closing.callback(listener.close)
+        return listener
+
+    def dial(self, netns: int, ip: str, port: int, timeout: float = GENEROUS) -> None:
+        connection = netlink.inside(netns, lambda: socket.create_connection((ip, port), timeout))
+        self.closing.callback(connection.close)
+
+    def seen_from(self, listener: socket.socket) -> str:
+        """The address that the next connection comes from."""
+        connection, (ip, _port) = listener.accept()
+        connection.close()
+        return str(ip)
+
+    def here(self) -> int:
+        """The host's own namespace."""
+        descriptor = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        self.closing.callback(os.close, descriptor)
+        return descriptor
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """The calling thread is on the host of the test until the end."""
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    syscall.check(_unshare(netlink.CLONE_NEWNET), "unshare", "CLONE_NEWNET")
+    try:
+        run("ip link set lo up")
+        with ExitStack() as closing, netlink.Rtnetlink() as rtnetlink:
+            yield Stage(rtnetlink, closing)
+    finally:
+        syscall.check(_setns(home, netlink.CLONE_NEWNET), "setns", home, "CLONE_NEWNET")
+        os.close(home)
+
+
+def run(command: str, text: str = "") -> str:
+    result = subprocess.run(command.split(), input=text, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, f"{command}: {result.stderr}"
+    return result.stdout
+
+
+def inside(netns: int, command: str) -> str:
+    return netlink.inside(netns, lambda: run(command))
+
+
+def forwarding() -> str:
+    return Path("/proc/sys/net/ipv4/ip_forward").read_text().strip()
+
+
+def kernel_state() -> tuple[str, str, str, str]:
+    """All that a test could leave on its host."""
+    return run("ip -brief link"), run("ip -4 -brief address"), run("nft list ruleset"), forwarding()
+
+
+def _new_namespace() -> int:
+    syscall.check(_unshare(netlink.CLONE_NEWNET), "unshare", "CLONE_NEWNET")
+    return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
