@@ -1,0 +1,250 @@
+"""The images of one instance: find, list, import, load, remove. The face of this package; its methods may block."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from podrun.errors import PodrunError
+from podrun.image import archives, config, imports, layers, manifests, platforms, references
+from podrun.image.config import ConfigFile
+from podrun.image.errors import BadImage
+from podrun.image.images import DamagedImage, Image, ImportOptions, Removal
+from podrun.image.layers import Layers
+from podrun.image.layout import Fingerprint, Layout
+from podrun.image.manifests import Descriptor, Manifest
+from podrun.image.references import Reference
+
+_ID = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
+_SHORT_ID = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
+
+
+class Images:
+    """All images below one directory, `<root>/images`. Several processes may work on it at once."""
+
+    def __init__(self, root: Path) -> None:
+        self._layout = Layout(root)
+        self._layers = Layers(root / "layers", self._layout.staging)
+        self._seen: tuple[Fingerprint, tuple[Image | DamagedImage, ...]] | None = None
+
+    @property
+    def layers_directory(self) -> Path:
+        """Where the names in `Image.layers` are: the working directory for mounting an overlay of them."""
+        return self._layers.directory
+
+    def list(self) -> tuple[Image, ...]:
+        """All images in the order in which they came, without damaged ones."""
+        return tuple(image for image in self._current() if isinstance(image, Image))
+
+    def find(self, text: str) -> Image | None:
+        """What a reference or a whole image id means. Raises InvalidImageName, PodrunError for a damaged image."""
+        if match := _ID.fullmatch(text):
+            wanted = f"sha256:{match[1]}"
+            return next((image for image in self.list() if image.id == wanted), None)
+        reference = references.parse(text)
+        found = next((image for image in self._current() if _is_meant(reference, image)), None)
+        if isinstance(found, DamagedImage):
+            raise PodrunError(f'cannot use image "{text}": {found.why}', hint="import, load or pull it again")
+        return found
+
+    def resolve(self, text: str) -> Image | None:
+        """As `find`; a person may also shorten an id, as long as only one image has it. Raises PodrunError."""
+        with contextlib.suppress(references.InvalidImageName):
+            image = self.find(text)
+            if image is not None:
+                return image
+        match = _SHORT_ID.fullmatch(text)
+        matching = [i for i in self.list() if match and i.id.startswith(f"sha256:{match[1]}")]
+        if len({image.id for image in matching}) > 1:
+            raise PodrunError(f'cannot find image "{text}": several ids begin with it')
+        return matching[0] if matching else None
+
+    def import_(self, source: Path, name: str, options: ImportOptions | None = None) -> Image:
+        """Makes an image of the root filesystem in `source`, a directory or a tar. Raises PodrunError."""
+        reference = _nameable(name)
+        with self._explained(f'import image "{name}"'), self._swept(), self._layout.writing():
+            return self._add(imports.store(self._layout, source, options or ImportOptions()), (reference,))
+
+    def load(self, source: Path, name: str | None = None) -> Sequence[Image]:
+        """Adds the images of a docker or OCI archive or an OCI layout directory. Raises PodrunError.
+
+        `name` is for an archive with one image, and replaces the names that it brings.
+        """
+        names = (_nameable(name),) if name else None
+        with self._explained(f'load "{source}"'), self._swept(), self._layout.writing():
+            found = archives.store(self._layout, source)
+            if names and len(found) != 1:
+                raise BadImage(f"it has {len(found)} images, and only one can be called {name}")
+            return [self._add(image.manifest, names or image.names) for image in found]
+
+    def remove(self, text: str, users: Callable[[Image], Sequence[str]] = lambda image: ()) -> Removal:
+        """Takes away a name, and the image with the last one; by id or digest, all names at once.
+
+        `users` names the containers that use an image: then it stays. Raises PodrunError.
+        """
+        image, names = self._removable(text)
+        is_last = set(names) >= set(image.names)
+        if is_last and isinstance(image, Image) and (using := users(image)):
+            raise PodrunError(f'cannot remove image "{text}": it is in use by {", ".join(using)}')
+        with self._explained(f'remove image "{text}"'), self._swept():
+            self._layout.change_index(lambda index: _without(index, image.digest, names))
+        return Removal(names, (image.id,) if is_last and isinstance(image, Image) else ())
+
+    def sweep(self) -> None:
+        """Takes away blobs, layers and interrupted work that belong to no image, unless somebody is at work now."""
+        if not self._layout.root.is_dir():
+            return
+        with self._layout.sweeping() as alone:
+            if not alone:
+                return
+            blobs: set[str] = set()
+            chains: set[str] = set()
+            for descriptor in self._layout.index():
+                blobs.add(descriptor.digest)
+                with contextlib.suppress(BadImage):
+                    manifest, file = self._documents(descriptor.digest)
+                    blobs |= {manifest.config.digest, *(layer.digest for layer in manifest.layers)}
+                    chains |= set(layers.chain_ids(file.diff_ids))
+            self._layout.empty_staging()
+            self._layers.remove_all_but(chains)
+            self._layout.remove_all_but(blobs)
+
+    # -- reading
+
+    def _current(self) -> tuple[Image | DamagedImage, ...]:
+        fingerprint = self._layout.fingerprint()
+        if fingerprint is None:
+            return ()
+        if self._seen is None or self._seen[0] != fingerprint:
+            with self._explained("read the images"):
+                self._seen = (fingerprint, tuple(self._read(self._layout.index())))
+        return self._seen[1]
+
+    def _read(self, index: Iterable[Descriptor]) -> Iterator[Image | DamagedImage]:
+        names: dict[str, list[str]] = {}
+        for descriptor in index:
+            names.setdefault(descriptor.digest, []).extend(filter(None, [descriptor.name]))
+        for digest, named in names.items():
+            try:
+                yield self._image(digest, tuple(named))
+            except BadImage as error:
+                yield DamagedImage(tuple(named), digest, str(error))
+
+    def _image(self, digest: str, names: tuple[str, ...]) -> Image:
+        manifest, file = self._documents(digest)
+        unpacked = [self._layers.find(chain) for chain in layers.chain_ids(file.diff_ids)]
+        if None in unpacked:
+            raise BadImage("one of its unpacked layers is missing")
+        return Image(
+            names=names,
+            id=manifest.config.digest,
+            digest=digest,
+            size=manifest.config.size + sum(layer.size for layer in manifest.layers),
+            created=file.created,
+            architecture=file.architecture or platforms.host_architecture(),
+            config=file.config,
+            layers=tuple(name for name in reversed(unpacked) if name),
+        )
+
+    def _documents(self, digest: str) -> tuple[Manifest, ConfigFile]:
+        manifest = manifests.parse_manifest(self._layout.read(digest))
+        return manifest, config.parse(self._layout.read(manifest.config.digest))
+
+    # -- changing
+
+    def _add(self, descriptor: Descriptor, names: Sequence[str]) -> Image:
+        """Unpacks the layers of a manifest whose blobs are all there, and gives it its names."""
+        manifest, file = self._documents(descriptor.digest)
+        platforms.require(file.os, file.architecture)
+        if len(manifest.layers) != len(file.diff_ids):
+            raise BadImage(f"its manifest has {len(manifest.layers)} layers and its config {len(file.diff_ids)}")
+        if not manifest.layers:
+            raise BadImage("it has no layers")
+        below: list[str] = []
+        for layer, diff_id, chain in zip(manifest.layers, file.diff_ids, layers.chain_ids(file.diff_ids), strict=True):
+            blob = self._layout.blob(layer.digest)
+            if not blob.exists():
+                raise BadImage(f"blob {layer.digest} is missing")
+            below.insert(0, self._layers.unpack(blob, diff_id, chain, below))
+        self._layout.change_index(lambda index: _with(index, descriptor, names))
+        added = next(image for image in self._read(self._layout.index()) if image.digest == descriptor.digest)
+        if isinstance(added, DamagedImage):
+            raise BadImage(added.why)
+        return added
+
+    def _removable(self, text: str) -> tuple[Image | DamagedImage, tuple[str, ...]]:
+        """What `text` means and the names to take away."""
+        with contextlib.suppress(references.InvalidImageName):
+            reference = references.parse(text)
+            for image in self._current():
+                if _is_meant(reference, image):
+                    return image, (str(reference),) if reference.digest is None else image.names
+        found = self.resolve(text)
+        if found is None:
+            raise PodrunError(f'cannot remove image "{text}": no such image')
+        return found, found.names
+
+    @contextlib.contextmanager
+    def _swept(self) -> Iterator[None]:
+        """Leaves no half-made image behind, whatever happens inside."""
+        try:
+            yield
+        finally:
+            self.sweep()
+
+    @contextlib.contextmanager
+    def _explained(self, action: str) -> Iterator[None]:
+        try:
+            yield
+        except BadImage as error:
+            raise PodrunError(f"cannot {action}: {error}", error.hint) from error
+        except OSError as error:
+            hint = None
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                hint = f"free some space on the filesystem of {self._layout.root}, or choose another with PODRUN_ROOT"
+            where = f": {error.filename}" if error.filename and not isinstance(error.filename, int) else ""
+            reason = (error.strerror or str(error)).lower()
+            raise PodrunError(f"cannot {action}: {reason}{where}", hint) from error
+
+
+def _nameable(name: str) -> str:
+    """The normalised form of a name for a new image. Raises InvalidImageName, PodrunError for a digest."""
+    reference = references.parse(name)
+    if reference.digest is not None:
+        raise PodrunError(f'cannot name an image "{name}": a digest is not for you to choose')
+    return str(reference)
+
+
+def _is_meant(reference: Reference, image: Image | DamagedImage) -> bool:
+    if reference.digest is None:
+        return str(reference) in image.names
+    repositories = {name.partition("@")[0].rpartition(":")[0] for name in image.names}
+    return reference.digest == image.digest and reference.repository in repositories
+
+
+def _with(index: Sequence[Descriptor], added: Descriptor, names: Sequence[str]) -> Iterator[Descriptor]:
+    """The names move to the new manifest; one that loses its last name stays without: containers may use it."""
+    taken = [d for d in index if d.name in names and d.digest != added.digest]
+    still_named = {d.digest for d in index if d.name and d.name not in names}
+    has = {d.name for d in index if d.digest == added.digest}
+    for descriptor in index:
+        if descriptor not in taken:
+            if descriptor.digest != added.digest or descriptor.name or not names:
+                yield descriptor
+        elif descriptor.digest not in still_named:
+            still_named.add(descriptor.digest)
+            yield msgspec.structs.replace(descriptor, annotations=None)
+    for name in names:
+        if name not in has:
+            yield msgspec.structs.replace(added, annotations={manifests.NAME: name, manifests.REF_NAME: name})
+    if not names and not has:
+        yield msgspec.structs.replace(added, annotations=None)
+
+
+def _without(index: Sequence[Descriptor], digest: str, names: Sequence[str]) -> Iterator[Descriptor]:
+    return (d for d in index if d.digest != digest or (d.name is not None and d.name not in names))
