@@ -1,0 +1,170 @@
+"""The life of one container: how what happened changes it, and whether and when it runs again. Pure.
+
+Rules: Kubernetes' pod lifecycle page ("Container restarts"), pkg/kubelet/kuberuntime (doBackOff), pkg/kubelet/images.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from podrun.kubelet import backoff
+from podrun.kubelet.happenings import ImageFailed, ImageReady, LaunchRefused
+from podrun.kubelet.lives import ContainerLife, ContainerState, Run, Stop
+from podrun.shim.facts import Exited, Started, StartFailed
+
+START_ERROR_CODE = 128  # containerd's exit code for a process that could not be started
+CONFIG_RETRY = 10.0  # seconds until a container whose plan could not be made is tried again
+
+
+def should_restart(policy: str, run: Run) -> bool:
+    """Whether a finished run is followed by another under restart policy Always, OnFailure or Never."""
+    return policy == "Always" or (policy == "OnFailure" and run.code != 0)
+
+
+def pulling(life: ContainerLife) -> ContainerLife:
+    return replace(life, state="pulling")
+
+
+def launching(life: ContainerLife, now: float) -> ContainerLife:
+    """The next run is on its way. A run that has ended lends its back-off: each restart lengthens it."""
+    ready = replace(life, state="launching", image_checked=False, rerun=False)
+    if life.run is None:
+        return ready
+    longer = backoff.lengthened(life.backoff, life.run.finished_at, now)
+    return replace(ready, attempt=life.run.attempt + 1, backoff=longer)
+
+
+def restart_at(life: ContainerLife) -> float:
+    """When a container whose run has ended may run again (seconds since the epoch)."""
+    return backoff.allowed_at(life.backoff, life.run.finished_at) if life.run else life.not_before
+
+
+def crash_looping(life: ContainerLife, container: str, pod: str) -> ContainerLife:
+    """Waiting for its next run, as shown to the user; `pod` is NAME_NAMESPACE(UID)."""
+    delay = life.backoff.delay if life.backoff else backoff.INITIAL
+    message = f"back-off {_duration(delay)} restarting failed container={container} pod={pod}"
+    return replace(life, reason="CrashLoopBackOff", message=message)
+
+
+def image_ready(life: ContainerLife, event: ImageReady) -> ContainerLife:
+    if life.state != "pulling":
+        return life
+    return replace(
+        life,
+        state=_resting(life),
+        image_id=event.image_id,
+        image_checked=True,
+        reason="",
+        message="",
+        not_before=0.0,
+        pull_backoff=None,
+    )
+
+
+def image_failed(life: ContainerLife, event: ImageFailed, now: float) -> ContainerLife:
+    """The pull is tried again after 10 s, 20 s, ... 300 s; policy Never and a bad name are looked at again as well."""
+    if life.state != "pulling":
+        return life
+    longer = backoff.lengthened(life.pull_backoff, now, now)
+    return replace(
+        life,
+        state="waiting",
+        reason=event.reason,
+        message=event.message,
+        pull_backoff=longer,
+        not_before=now + longer.delay,
+    )
+
+
+def launch_refused(life: ContainerLife, event: LaunchRefused, now: float) -> ContainerLife:
+    """The attempt was not used up: the same one is tried again."""
+    if life.state != "launching" or life.attempt != event.attempt:
+        return life
+    return replace(life, state="waiting", reason=event.reason, message=event.message, not_before=now + CONFIG_RETRY)
+
+
+def started(life: ContainerLife, fact: Started) -> ContainerLife:
+    if fact.attempt < life.attempt or (fact.attempt == life.attempt and life.state in ("running", "ended")):
+        return life
+    return replace(
+        _next_run(life, fact.attempt),
+        state="running",
+        id=fact.id,
+        started_at=fact.at,
+        uid=fact.uid,
+        gid=fact.gid,
+        groups=fact.groups,
+    )
+
+
+def start_failed(life: ContainerLife, fact: StartFailed) -> ContainerLife:
+    """A run that never was: it counts as one that ended with StartError, as under containerd."""
+    if fact.attempt < life.attempt or (fact.attempt == life.attempt and life.state in ("running", "ended")):
+        return life
+    message = f"{fact.step}: {fact.message}" if fact.step else fact.message
+    run = Run(fact.attempt, fact.id, START_ERROR_CODE, 0, "StartError", message, 0.0, fact.at)
+    return replace(_next_run(life, fact.attempt), state="ended", id=fact.id, run=run)
+
+
+def exited(life: ContainerLife, fact: Exited, termination_message: str) -> ContainerLife:
+    """The end of a run. One that ended before the kubelet heard of its start is taken as well."""
+    if fact.attempt < life.attempt or life.state == "ended":
+        return life
+    begun = life.started_at if life.state == "running" and fact.attempt == life.attempt else fact.at
+    run = Run(
+        attempt=fact.attempt,
+        id=fact.id,
+        code=fact.code,
+        signal=0,
+        reason=_exit_reason(fact),
+        message=LOST_MESSAGE if fact.lost else termination_message,
+        started_at=begun,
+        finished_at=fact.at,
+    )
+    return replace(_next_run(life, fact.attempt), state="ended", id=fact.id, run=run, started_at=begun, stop=None)
+
+
+LOST_MESSAGE = "The container could not be located when the pod was terminated"
+
+
+def lost(life: ContainerLife, now: float) -> ContainerLife:
+    """The run's parent died, so nobody knows how the run ended. One on its way may have begun: it counts as run."""
+    if not life.alive:
+        return life
+    fact = Exited("", life.attempt, life.id, 137, 0, oom_killed=False, at=now, lost=True)
+    return exited(life, fact, "")
+
+
+def forgotten_pull(life: ContainerLife) -> ContainerLife:
+    """The pull ended with the kubelet that asked for it."""
+    return replace(life, state=_resting(life), image_checked=False) if life.state == "pulling" else life
+
+
+def stopping(life: ContainerLife, now: float, grace: float) -> ContainerLife:
+    return replace(life, stop=Stop(now, grace))
+
+
+def _next_run(life: ContainerLife, attempt: int) -> ContainerLife:
+    """Move on to `attempt`: what was the newest run becomes the one before it."""
+    shifted = replace(life, attempt=attempt, reason="", message="", not_before=0.0)
+    if life.run is not None and life.run.attempt < attempt:
+        return replace(shifted, last=life.run, run=None, stop=None)
+    return shifted
+
+
+def _resting(life: ContainerLife) -> ContainerState:
+    return "ended" if life.run is not None else "waiting"
+
+
+def _exit_reason(fact: Exited) -> str:
+    if fact.lost:
+        return "ContainerStatusUnknown"
+    if fact.oom_killed:
+        return "OOMKilled"
+    return "Completed" if fact.code == 0 else "Error"
+
+
+def _duration(seconds: float) -> str:
+    """As Go prints a time.Duration of whole seconds: 10s, 1m20s, 5m0s."""
+    whole = int(seconds)
+    return f"{whole}s" if whole < 60 else f"{whole // 60}m{whole % 60}s"

@@ -1,0 +1,184 @@
+"""What can happen to a pod, and what may be done about it: the two closed unions between pod_life.py and pod_worker.py.
+
+The facts of a shim (shim/facts.py) are happenings too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from podrun.shim.facts import Numbered
+
+# ---- what happens ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """The wish changed, or time has passed: look again."""
+
+
+@dataclass(frozen=True, slots=True)
+class VolumesReady:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class VolumesFailed:
+    message: str  # `MountVolume.SetUp failed for volume "v" : ...`
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxReady:
+    """Pause holds the namespaces and the network is there."""
+
+    attempt: int
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxUnmade:
+    """The sandbox could not be made, and nothing of it is left."""
+
+    attempt: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShimLost:
+    """The shim's socket closed and everything in the pod's cgroups has been killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxLeft:
+    """Shim, pause and network are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageReady:
+    container: str
+    image_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFailed:
+    container: str
+    reason: str  # ErrImagePull, ErrImageNeverPull, InvalidImageName, ImageInspectError
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRefused:
+    """No plan could be made: CreateContainerConfigError or CreateContainerError. The attempt was not used up."""
+
+    container: str
+    attempt: int
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A new kubelet took this pod over. `connected`: its shim answered."""
+
+    connected: bool
+
+
+Happening = (
+    Synced
+    | VolumesReady
+    | VolumesFailed
+    | SandboxReady
+    | SandboxUnmade
+    | ShimLost
+    | SandboxLeft
+    | ImageReady
+    | ImageFailed
+    | LaunchRefused
+    | Resumed
+    | Numbered
+)
+
+# ---- what to do ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareVolumes:
+    """Answered by VolumesReady or VolumesFailed."""
+
+
+@dataclass(frozen=True, slots=True)
+class MakeSandbox:
+    """Answered by SandboxReady or SandboxUnmade."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveSandbox:
+    """Kill what still lives, let the shim end, take the network away. Answered by SandboxLeft."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnsureImage:
+    """Answered by ImageReady or ImageFailed."""
+
+    container: str
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRun:
+    """Answered by the facts Started or StartFailed, or by LaunchRefused."""
+
+    container: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRun:
+    """The image's stop signal, SIGTERM by default, to the main program."""
+
+    container: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class KillRun:
+    container: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetRun:
+    """The run has ended: its writable layer may go, its log stays."""
+
+    container: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemovePod:
+    """Volumes, directories, cgroups, logs and at last the object. The pod's life ends here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """An event of Kubernetes about this pod. `container` names the spec field it is about."""
+
+    type: str  # Normal or Warning
+    reason: str
+    message: str
+    container: str = ""
+
+
+Effect = (
+    PrepareVolumes
+    | MakeSandbox
+    | LeaveSandbox
+    | EnsureImage
+    | LaunchRun
+    | SignalRun
+    | KillRun
+    | ForgetRun
+    | RemovePod
+    | Emit
+)

@@ -1,0 +1,128 @@
+"""What the kubelet remembers of a pod between two events: kept beside the pod in the store, read again after a restart.
+
+Data only. pod_life.py changes it, status.py turns it into what Kubernetes shows.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One finished run of a container. Times are seconds since the epoch; `started_at` 0 where it never ran."""
+
+    attempt: int
+    id: str
+    code: int
+    signal: int
+    reason: str
+    message: str
+    started_at: float
+    finished_at: float
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """A run that was asked to end. `grace` is in seconds, and the kernel gets at least two (kubelet's rule)."""
+
+    since: float
+    grace: float
+    killed: bool = False
+
+    @property
+    def deadline(self) -> float:
+        return self.since + max(self.grace, 2.0)
+
+
+class Backoff(msgspec.Struct, frozen=True):
+    """Exponential back-off (client-go util/flowcontrol): the next wait, and when it was last lengthened."""
+
+    delay: float
+    updated_at: float
+
+
+ContainerState = Literal["waiting", "pulling", "launching", "running", "ended"]
+
+
+class ContainerLife(msgspec.Struct, frozen=True):
+    """`attempt` is the run in question: the next one while waiting, the last one when ended. It is the restartCount."""
+
+    state: ContainerState = "waiting"
+    attempt: int = 0
+    reason: str = (
+        ""  # why it waits, in Kubernetes' words; empty for the ordinary reason. Set while ended: CrashLoopBackOff
+    )
+    message: str = ""
+    not_before: float = 0.0  # no new try before this
+    id: str = ""  # of the newest run, 64 hex digits
+    started_at: float = 0.0
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+    image_id: str = ""
+    image_checked: bool = False  # the image was found or pulled for the run that comes next
+    rerun: bool = False  # an init container that succeeded runs again, in a new sandbox
+    run: Run | None = None  # the newest run, once it has ended
+    last: Run | None = None  # the one before it
+    stop: Stop | None = None
+    backoff: Backoff | None = None
+    pull_backoff: Backoff | None = None
+
+    @property
+    def alive(self) -> bool:
+        """There is a process, or there may be one in a moment."""
+        return self.state in ("launching", "running")
+
+    @property
+    def has_run(self) -> bool:
+        return self.run is not None or self.last is not None or self.state == "running"
+
+
+SandboxState = Literal["absent", "making", "ready", "broken", "leaving"]
+
+
+class SandboxLife(msgspec.Struct, frozen=True):
+    """The pause process and the pod's namespaces. `broken`: pause or the shim is gone, containers may be alive."""
+
+    state: SandboxState = "absent"
+    attempt: int = 0  # of this sandbox, or of the next one while absent
+    addresses: tuple[str, ...] = ()
+    not_before: float = 0.0
+    failures: int = 0
+
+
+VolumesState = Literal["absent", "preparing", "ready", "waiting"]
+
+
+class VolumesLife(msgspec.Struct, frozen=True):
+    state: VolumesState = "absent"
+    not_before: float = 0.0
+    failures: int = 0
+
+
+FinalPhase = Literal["", "Succeeded", "Failed"]
+
+
+class PodLife(msgspec.Struct, frozen=True):
+    """Everything about one pod. `applied` is the number of the newest journalled fact that it includes."""
+
+    started_at: float = 0.0
+    applied: int = 0
+    volumes: VolumesLife = VolumesLife()
+    sandbox: SandboxLife = SandboxLife()
+    containers: dict[str, ContainerLife] = {}
+    initialized: bool = False  # all init containers have succeeded in this sandbox
+    final: FinalPhase = ""
+    reason: str = ""
+    message: str = ""
+    removing: bool = False
+
+
+def encode(life: PodLife) -> bytes:
+    return msgspec.json.encode(life)
+
+
+def decode(data: bytes) -> PodLife:
+    """Raises msgspec.ValidationError for a record of a version that meant something else."""
+    return msgspec.json.decode(data, type=PodLife)

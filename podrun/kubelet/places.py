@@ -1,0 +1,67 @@
+"""Where one pod's things are: directories, cgroups, log files. Pure; every name follows from the pod (DESIGN rule 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from podrun.api import objects
+from podrun.kubelet import resources
+from podrun.paths import Paths
+
+
+@dataclass(frozen=True, slots=True)
+class PodPlace:
+    """One pod's part of the instance. `cgroup` and `shim_cgroup` are group paths, the rest directories."""
+
+    uid: str
+    run_dir: Path
+    pod_dir: Path
+    log_dir: Path
+    cgroup: str
+    shim_cgroup: str
+
+    @property
+    def etc(self) -> Path:
+        return self.run_dir / "etc"
+
+    @property
+    def shim_socket(self) -> Path:
+        return self.run_dir / "shim.sock"
+
+    @property
+    def journal(self) -> Path:
+        return self.run_dir / "journal"
+
+    @property
+    def pause_cgroup(self) -> str:
+        return f"{self.cgroup}/pause"
+
+    def container_cgroup(self, id: str) -> str:
+        return f"{self.cgroup}/{id}"
+
+    def volume(self, kind: str, name: str) -> Path:
+        return self.pod_dir / "volumes" / kind / name
+
+    def attempt_dir(self, container: str, attempt: int) -> Path:
+        """The writable layer of one run."""
+        return self.pod_dir / "containers" / container / str(attempt)
+
+    def termination_log(self, container: str, attempt: int) -> Path:
+        return self.pod_dir / "containers" / container / f"{attempt}.termination-log"
+
+    def log_file(self, container: str, attempt: int) -> Path:
+        return self.log_dir / container / f"{attempt}.log"
+
+
+def place_of(pod: objects.Pod, paths: Paths, cgroup_parent: str) -> PodPlace:
+    """`cgroup_parent` is the resolved one (cgroups.delegation), not the setting."""
+    meta = pod.metadata
+    return PodPlace(
+        uid=meta.uid,
+        run_dir=paths.pod_run_dir(meta.uid),
+        pod_dir=paths.pod_dir(meta.uid),
+        log_dir=paths.pod_log_dir(meta.namespace, meta.name, meta.uid),
+        cgroup=resources.cgroup_of_pod(cgroup_parent, pod.spec, meta.uid),
+        shim_cgroup=f"{cgroup_parent}/shims/{meta.uid}",
+    )

@@ -1,0 +1,77 @@
+"""The files that podrun manages for a pod: /etc/hosts, /etc/hostname, /etc/resolv.conf, the termination log."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from podrun.api import objects
+from podrun.kubelet.places import PodPlace
+from podrun.network import hosts, resolv
+
+MESSAGE_BYTES = 4096  # of one termination message; more is cut, the end is kept
+HOST_HOSTS = Path("/etc/hosts")
+
+
+def write_etc(pod: objects.Pod, place: PodPlace, addresses: Sequence[str], hostname: str) -> None:
+    """All three; called when the addresses are known, before any container starts. Raises OSError."""
+    place.etc.mkdir(mode=0o755, parents=True, exist_ok=True)
+    conf, _ = resolv.limited(resolv.pod_conf(pod.spec.dns_policy, resolv.host_conf()))
+    _write(place.etc / "resolv.conf", resolv.render(conf))
+    _write(place.etc / "hostname", hostname + "\n")
+    _write(place.etc / "hosts", _hosts(pod, addresses, hostname))
+
+
+def _hosts(pod: objects.Pod, addresses: Sequence[str], hostname: str) -> str:
+    aliases = [hosts.HostAlias(alias.ip, alias.hostnames) for alias in pod.spec.host_aliases]
+    if pod.spec.host_network:
+        return hosts.host_network_hosts(HOST_HOSTS.read_text(errors="replace"), aliases)
+    return hosts.pod_hosts(addresses, hostname, "", aliases)
+
+
+def make_termination_log(path: Path) -> None:
+    """An empty file that any user of the container may write."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    try:
+        os.fchmod(descriptor, 0o666)
+    finally:
+        os.close(descriptor)
+
+
+def termination_message(place: PodPlace, spec: objects.Container, attempt: int, *, failed: bool) -> str:
+    """What the run left as its last words, by terminationMessagePolicy. Never fails; at most 4096 bytes."""
+    text = _tail(place.termination_log(spec.name, attempt), MESSAGE_BYTES)
+    if not text and failed and spec.termination_message_policy == "FallbackToLogsOnError":
+        return _log_tail(place.log_file(spec.name, attempt))
+    return text
+
+
+def _log_tail(path: Path, most_bytes: int = 2048, most_lines: int = 80) -> str:
+    """The end of a log in CRI format, without times and tags."""
+    lines = _tail(path, most_bytes + 80 * 60).splitlines()
+    texts = [
+        line.split(" ", 3)[3] + ("\n" if line.split(" ", 3)[2] == "F" else "") for line in lines if line.count(" ") >= 3
+    ]
+    return "".join(texts[-most_lines:]).encode()[-most_bytes:].decode(errors="replace")
+
+
+def _tail(path: Path, most: int) -> str:
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            size = os.fstat(descriptor).st_size
+            return os.pread(descriptor, most, max(0, size - most)).decode(errors="replace")
+        finally:
+            os.close(descriptor)
+    return ""
+
+
+def _write(path: Path, text: str) -> None:
+    """In place, so that a bind mount of the file shows the new text."""
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    with os.fdopen(descriptor, "w") as file:
+        os.fchmod(file.fileno(), 0o644)
+        file.write(text)
