@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -51,6 +50,7 @@ def find_resource(word: str) -> Kind | None:
 
 
 _encoder = msgspec.json.Encoder()
+_decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
 
 
 def to_json(value: objects.KubeStruct) -> bytes:
@@ -60,9 +60,7 @@ def to_json(value: objects.KubeStruct) -> bytes:
 
 def from_json(content: bytes, type_: type[T]) -> T:
     """Read back what `to_json` wrote. Not for input of users: it has no checks of its own (api/parse has)."""
-    return cast(T, _decoder(type_).decode(content))
-
-
-@lru_cache(maxsize=64)
-def _decoder(type_: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(type_)
+    decoder = _decoders.get(type_)
+    if decoder is None:
+        decoder = _decoders[type_] = msgspec.json.Decoder(type_)
+    return cast(T, decoder.decode(content))

@@ -74,7 +74,7 @@ def test_documents_and_lists_are_expanded_in_order() -> None:
     content = (
         b"---\n"
         + POD
-        + b"---\n---\napiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Namespace, metadata: {name: n}}\n"
+        + b"---\n---\napiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Namespace, metadata: {name: ns}}\n"
         + b"- {apiVersion: v1, kind: ConfigMap, metadata: {name: c}}\n"
     )
     assert [item.kind for item in parse.parse(content)] == ["Pod", "Namespace", "ConfigMap"]
@@ -144,12 +144,12 @@ def test_a_duplicate_key_in_json_is_found_too() -> None:
 
 
 def test_errors_of_all_documents_come_together_and_errors_in_a_list_name_the_item() -> None:
-    listed = b"apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod, spec: {y: 1, z: 1, z: 2}}\n"
+    listed = b"apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod, spec: {w: 1, z: 1, z: 2}}\n"
     error = refused(pod_with("x: 1") + b"---\n" + listed)
     assert error.message.count("cannot be handled as a Pod") == 2
     assert error.details
     assert [cause.field for cause in error.details.causes] == [
-        "spec.x", "items[0].spec.y", "items[0].spec.z", "items[0].spec.z"
+        "spec.x", "items[0].spec.w", "items[0].spec.z", "items[0].spec.z"
     ]  # fmt: skip
 
 
@@ -191,16 +191,17 @@ def test_yaml_is_resolved_as_kubernetes_resolves_it() -> None:
 a: [yes, Off, 'yes', ~, 0644, 0o17, 0x1F, 1_000, 1.5, 22:22, 2026-01-01, .5, -3, 1e3, "1", !!str 2, +, -]
 1: one
 true: two
-base: &base {x: 1, y: 2}
-merged: {<<: *base, y: 3}
+base: &base {x: 1, z: 2}
+merged: {<<: *base, z: 3}
 """
     (document,) = yaml_documents.documents(content)
     assert document.value == {
-        "a": [True, False, "yes", None, 420, 15, 31, 1000, 1.5, "22:22", "2026-01-01", 0.5, -3, 1000.0, "1", "2", "+", "-"],
+        "a": [True, False, "yes", None, 420, 15, 31, 1000, 1.5,
+              "22:22", "2026-01-01", 0.5, -3, 1000.0, "1", "2", "+", "-"],
         "1": "one",
         "true": "two",
-        "base": {"x": 1, "y": 2},
-        "merged": {"x": 1, "y": 3},
+        "base": {"x": 1, "z": 2},
+        "merged": {"x": 1, "z": 3},
     }  # fmt: skip
 
 
