@@ -18,6 +18,7 @@ from podrun.network.addresses import Network
 
 DOCKER_CHAIN = "DOCKER-USER"  # Docker jumps here first and never empties it
 
+DIRECTIONS = ("iifname", "oifname")
 FAMILIES = ("ip", "inet")  # and ip6 once pods have IPv6
 
 Command = dict[str, Any]  # one element of nft's JSON, see libnftables-json(5)
@@ -45,21 +46,24 @@ def owner(bridge: str) -> str:
     return f"podrun-{bridge}"
 
 
-def ensure(bridge: str, networks: Sequence[Network]) -> None:
-    """Install the rules, replacing those of an earlier kubelet. Starts `nft` twice: not for every pod.
+def ensure(bridge: str, networks: Sequence[Network]) -> tuple[str, ...]:
+    """Install the rules, replacing those of an earlier kubelet; returns warnings for the log.
 
-    Raises PodrunError.
+    Starts `nft` a few times: not for every pod. Raises PodrunError, but not for a chain of somebody else's that can't
+    be changed (a table with the owner flag, nft(8)): that host's administrator has to let the pods through.
     """
     ruleset = _ruleset(bridge)
     chains = dropping_chains(ruleset)
-    _run(
-        f"cannot set up the firewall for bridge {bridge}",
-        [
-            *_removal(ruleset, bridge),
-            *own_table(bridge, networks, guarded=bool(chains)),
-            *(_insertion(chain, bridge, direction) for chain in chains for direction in ("iifname", "oifname")),
-        ],
-    )
+    table = own_table(bridge, networks, guarded=bool(chains))
+    _run(f"cannot set up the firewall for bridge {bridge}", [*_removal(ruleset, bridge), *table])
+    warnings = []
+    for chain in chains:
+        purpose = f"cannot let pods through chain {chain.name} of table {chain.family} {chain.table}"
+        try:
+            _run(purpose, [_insertion(chain, bridge, direction) for direction in DIRECTIONS])
+        except PodrunError as error:
+            warnings.append(error.message)
+    return tuple(warnings)
 
 
 def remove(bridge: str) -> bool:
@@ -108,13 +112,22 @@ def dropping_chains(ruleset: list[Command]) -> list[Chain]:
 
 
 def own_rules(ruleset: list[Command], bridge: str) -> list[Rule]:
-    """Our rules in chains of others, by their comment. Pure."""
+    """Our rules in chains of others. Pure."""
     rules = [entry["rule"] for entry in ruleset if "rule" in entry]
     return [
         Rule(Chain(rule["family"], rule["table"], rule["chain"]), rule["handle"])
         for rule in rules
-        if rule.get("comment") == owner(bridge) and rule["table"] != owner(bridge)
+        if rule["table"] != owner(bridge) and _is_ours(rule, bridge)
     ]
+
+
+def _is_ours(rule: Command, bridge: str) -> bool:
+    """By its comment. iptables-restore moves that to where nft shows only that there is one: then by all the rest."""
+    if rule.get("comment") == owner(bridge):
+        return True
+    expression = [part for part in rule.get("expr", ()) if "counter" not in part]
+    comment = {"xt": {"type": "match", "name": "comment"}}
+    return any(expression == [_match(direction, "==", bridge), comment, {"accept": None}] for direction in DIRECTIONS)
 
 
 def _removal(ruleset: list[Command], bridge: str) -> list[Command]:
@@ -175,7 +188,11 @@ def _rules_of(ruleset: list[Command], chain: Command) -> Iterator[Command]:
 
 
 def _refuses(rule: Command) -> bool:
-    return any("drop" in expression or "reject" in expression for expression in rule.get("expr", ()))
+    """Drops or rejects something. What iptables translates to no verdict of nft's is shown as an xt target."""
+    for expression in rule.get("expr", ()):
+        if "drop" in expression or "reject" in expression or (expression.get("xt") or {}).get("name") == "REJECT":
+            return True
+    return False
 
 
 def _jumps_to(rule: Command, chain: str) -> bool:

@@ -11,8 +11,9 @@ import os
 import secrets
 import socket
 import subprocess
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,6 +140,13 @@ def run(command: str, text: str = "") -> str:
 
 def inside(netns: int, command: str) -> str:
     return netlink.inside(netns, lambda: run(command))
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + GENEROUS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def forwarding() -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 
 import network_stage
 import pytest
-from network_stage import HOST_OUTSIDE, WORLD, Stage, inside, run
+from network_stage import HOST_OUTSIDE, WORLD, Stage, inside, run, wait_until
 
 from podrun.network import addresses, firewall
 
@@ -108,6 +109,21 @@ def test_two_instances_keep_their_rules_apart(stage: Stage) -> None:
     firewall.remove("prtother")
     assert "prtother" not in run("nft list ruleset")
     assert f"podrun-{stage.bridge}" in run("nft list ruleset")
+
+
+def test_a_table_that_only_its_owner_may_change_is_a_warning(stage: Stage) -> None:
+    with subprocess.Popen(["nft", "-i"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as owner:
+        assert owner.stdin is not None
+        owner.stdin.write(
+            "add table inet theirs { flags owner; }\n"
+            "add chain inet theirs forward { type filter hook forward priority 0; policy drop; }\n"
+        )
+        owner.stdin.flush()
+        wait_until(lambda: "policy drop" in run("nft list ruleset"))
+        warnings = firewall.ensure(stage.bridge, stage.networks)
+        owner.stdin.close()
+    assert len(warnings) == 1
+    assert warnings[0].startswith("cannot let pods through chain forward of table inet theirs: ")
 
 
 def test_an_open_host_gets_nothing_but_masquerade(stage: Stage) -> None:

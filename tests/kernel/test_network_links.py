@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -142,3 +146,33 @@ def test_the_mtu_is_that_of_the_default_route(stage: Stage) -> None:
     assert links.host_mtu(stage.rtnetlink) == 1500
     stage.world()
     assert links.host_mtu(stage.rtnetlink) == 1300
+
+
+CONNECT_FOR_EVER = """
+import ipaddress, itertools, sys
+from podrun.network import links, netlink
+bridge, address, gateway, netns = *sys.argv[1:4], int(sys.argv[4])
+host = netlink.Rtnetlink()
+for n in itertools.count():
+    pod = (ipaddress.ip_interface(address),), (ipaddress.ip_address(gateway),), 1400
+    links.connect(host, netns, links.Attachment(f"uid{n}", bridge, *pod))
+    print(n, flush=True)
+    links.disconnect(host, bridge, f"uid{n}")
+"""
+
+
+def test_whenever_it_is_killed_a_sweep_finds_what_is_left(stage: Stage) -> None:
+    before = network_stage.kernel_state()
+    for rounds in range(4):
+        pod = stage.wish()
+        arguments = [stage.bridge, str(pod.attachment.addresses[0]), str(stage.gateway.ip), str(pod.netns)]
+        command = [sys.executable, "-c", CONNECT_FOR_EVER, *arguments]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, pass_fds=(pod.netns,)) as child:
+            assert child.stdout is not None
+            for _ in range(rounds + 1):
+                child.stdout.readline()
+            time.sleep(random.uniform(0, 0.03))
+            child.kill()
+        links.sweep(stage.rtnetlink, stage.bridge, ())
+        assert ports(stage) == []
+    assert network_stage.kernel_state()[1:] == before[1:]

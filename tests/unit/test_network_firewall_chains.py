@@ -46,3 +46,17 @@ def test_our_rules_are_known_by_their_comment() -> None:
     ruleset = [rule({"accept": None}, comment="podrun-br0"), rule({"accept": None}, comment="podrun-br1"), rule()]
     expected = [firewall.Rule(firewall.Chain("ip", "filter", "FORWARD"), 7)]
     assert firewall.own_rules(ruleset, "br0") == expected
+
+
+def test_our_rules_are_known_after_iptables_restored_them() -> None:
+    match = {"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": "br0"}}
+    comment = {"xt": {"type": "match", "name": "comment"}}
+    ruleset = [rule(match, comment, {"counter": {"packets": 0, "bytes": 0}}, {"accept": None})]
+    assert len(firewall.own_rules(ruleset, "br0")) == 1
+    assert firewall.own_rules(ruleset, "br1") == []
+    assert firewall.own_rules([rule(match, {"accept": None})], "br0") == []
+
+
+def test_a_rejection_by_iptables_counts_as_one() -> None:
+    ruleset = [chain(policy="accept"), rule({"xt": {"type": "target", "name": "REJECT"}})]
+    assert firewall.dropping_chains(ruleset) == [firewall.Chain("ip", "filter", "FORWARD")]
