@@ -83,8 +83,8 @@ class PrepareExec:
 
 @dataclass(frozen=True, slots=True)
 class Exec:
-    """From the client that the kubelet sent here. Answered by ExecStarted with the outer ends (stdin, stdout, stderr, those
-    asked for in this order; one pty master for tty); ExecEnded follows with the same id when the process has ended.
+    """From the client that the kubelet sent here. Answered by ExecStarted with the outer ends (stdin, stdout, stderr,
+    those asked for in this order; one pty master for tty); ExecEnded follows with the same id when the process ends.
 
     The client's hang-up (socket closed) closes nothing but the ends; the process sees that as EOF and EPIPE.
     """
@@ -104,7 +104,7 @@ class ExecEnded:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Kill every run and pause, write their facts, answer Done, and end. The pod's directory stays for the kubelet to remove."""
+    """Kill every run and pause, write their facts, answer Done, and end. The pod's directory stays for the kubelet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,9 @@ MOST_BYTES = 16 << 20  # one line: an environment may hold a megabyte, a plan ha
 
 
 class WireError(ValueError):
-    """A line that this version does not understand."""
+    """A line that this version does not understand. `id` is its own, None where it is not even an object with one."""
+
+    id: int | None = None
 
 
 Decode = Callable[[object], object]
@@ -36,12 +38,22 @@ def decode(line: bytes) -> tuple[int, object]:
     """The id and the object of one line. Raises WireError."""
     try:
         tree = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WireError(f"not JSON: {error}") from error
     if not isinstance(tree, dict) or not isinstance(tree.get("id", 0), int):
         raise WireError("not an object with an id")
     id = tree.pop("id", 0)
-    return id, _object(tree)
+    try:
+        return id, _object(tree)
+    except WireError as error:
+        error.id = id
+        raise
+
+
+def warm_up() -> None:
+    """Make all decoders now: reading the type hints takes milliseconds, which a shim has no need to spend."""
+    for kind in _KINDS.values():
+        _decoder_of(kind)
 
 
 def _plain(value: object) -> typing.Any:
@@ -106,14 +118,14 @@ def _decoder(hint: typing.Any) -> Decode:
         return lambda value: _literal(arguments, value)
     if origin in (typing.Union, types.UnionType):
         return _union_decoder(arguments)
-    if dataclasses.is_dataclass(hint):
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return lambda value: _object(value, hint)
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
         return lambda value: _enum(hint, value)
     if hint is bytes:
         return lambda value: base64.b64decode(_as(str, value), validate=True)
     if hint is float:
-        return lambda value: float(_as((int, float), value))
+        return _float
     if hint in (str, int, bool):
         return lambda value: _as(hint, value)
     raise TypeError(f"no wire form for {hint}")
@@ -161,6 +173,13 @@ def _as(kind: typing.Any, value: object) -> typing.Any:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise WireError(f"expected {kind}, got {type(value).__name__}")
     return value
+
+
+def _float(value: object) -> float:
+    try:
+        return float(_as((int, float), value))
+    except OverflowError as error:
+        raise WireError(str(error)) from error
 
 
 def _enum(kind: type[enum.Enum], value: object) -> enum.Enum:

@@ -1,0 +1,161 @@
+"""What a container writes, from its pipes into its log file, in the CRI log format, with rotation.
+
+It never blocks a container for the disk's sake: where there is no room, lines are dropped. Attaching clients (fan-out
+of the raw bytes) belongs in LogStream.write; compression of rotated files is not done here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import struct
+import termios
+import time
+
+LONGEST_LINE = 16 << 10  # bytes of text in one entry; what is longer goes into several, tagged P but for the last
+MOST_BYTES = 10 << 20  # of one file
+MOST_FILES = 5  # of one run, with the current one
+BATCH = 64 << 10  # what one read may take: the capacity of a pipe
+
+
+class LogFile:
+    """`<n>.log`, and beside it the rotated `<n>.log.<YYYYMMDD-hhmmss>`. Raises OSError when opened, and never later."""
+
+    def __init__(self, path: str, most_bytes: int = MOST_BYTES, most_files: int = MOST_FILES) -> None:
+        self._path = path
+        self._most_bytes = most_bytes
+        self._most_files = most_files
+        self._fd = self._open()
+        self._size = os.fstat(self._fd).st_size
+
+    def append(self, entries: bytes) -> None:
+        """Whole entries, all or their beginning, as the disk has room."""
+        if self._size and self._size + len(entries) > self._most_bytes:
+            with contextlib.suppress(OSError):
+                self._rotate()
+        try:
+            written = os.write(self._fd, entries)
+        except OSError:
+            return
+        if written < len(entries):
+            written = entries.rfind(b"\n", 0, written) + 1
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, self._size + written)
+        self._size += written
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    def _open(self) -> int:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        return os.open(self._path, flags, 0o640)
+
+    def _rotate(self) -> None:
+        directory, name = os.path.split(self._path)
+        older = sorted(entry for entry in os.listdir(directory) if entry.startswith(name + "."))
+        for entry in older[: max(len(older) - (self._most_files - 2), 0)]:
+            os.unlink(os.path.join(directory, entry))
+        os.rename(self._path, os.path.join(directory, f"{name}.{_free_stamp(older, name)}"))
+        fresh = self._open()
+        os.close(self._fd)
+        self._fd, self._size = fresh, 0
+
+
+def _free_stamp(older: list[str], name: str) -> str:
+    """The time, or one second after the newest rotated file's: rotations in one second must not meet."""
+    now = time.time()
+    newest = older[-1][len(name) + 1 :][:15] if older else ""
+    with contextlib.suppress(ValueError):
+        now = max(now, time.mktime(time.strptime(newest, "%Y%m%d-%H%M%S")) + 1)
+    return time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
+
+
+class LogStream:
+    """One of a run's two pipes: cuts its bytes into entries. `name` is "stdout" or "stderr"."""
+
+    def __init__(self, pipe: int, name: str, file: LogFile) -> None:
+        self.pipe = pipe
+        self._name = name.encode()
+        self._file = file
+        self._rest = b""  # the beginning of a line whose end has not come
+
+    def pump(self) -> bool:
+        """Move what one read gives. False at the end of the pipe, which is then written out."""
+        try:
+            batch = os.read(self.pipe, BATCH)
+        except BlockingIOError:
+            return True
+        if not batch:
+            self._finish()
+            return False
+        self.write(batch)
+        return True
+
+    def drain(self) -> None:
+        """Move what is in the pipe now, and no more: when all writers are dead this is everything, and where a program
+        elsewhere was given the pipe it can't keep us."""
+        left = struct.unpack("i", fcntl.ioctl(self.pipe, termios.FIONREAD, b"\0\0\0\0"))[0]
+        while left > 0:
+            batch = os.read(self.pipe, min(left, BATCH))
+            left -= len(batch)
+            self.write(batch)
+        self._finish()
+
+    def write(self, batch: bytes) -> None:
+        entries, self._rest = format_entries(self._rest + batch, b"%s %s " % (_now(), self._name))
+        if entries:
+            self._file.append(entries)
+
+    def _finish(self) -> None:
+        # An unterminated last line is tagged P, as containerd does: readers print it without a newline of their own.
+        if self._rest:
+            self._file.append(b"%s %s P %s\n" % (_now(), self._name, self._rest))
+            self._rest = b""
+
+
+def format_entries(text: bytes, head: bytes) -> tuple[bytes, bytes]:
+    """Entries for the whole lines of `text`, and its unfinished rest of at most 16 KiB.
+
+    `head` is time and stream, with a space behind.
+    """
+    end = text.rfind(b"\n") + 1
+    lines, rest = text[:end], text[end:]
+    if lines and _has_long_line(lines):
+        entries = b"".join(_cut(line, head) + b"\n" for line in lines[:-1].split(b"\n"))
+    elif lines:
+        full = head + b"F "
+        entries = full + lines[:-1].replace(b"\n", b"\n" + full) + b"\n"
+    else:
+        entries = b""
+    while len(rest) > LONGEST_LINE:
+        entries += head + b"P " + rest[:LONGEST_LINE] + b"\n"
+        rest = rest[LONGEST_LINE:]
+    return entries, rest
+
+
+def _has_long_line(lines: bytes) -> bool:
+    """Whether a line may be longer than an entry: within such a line lies an aligned window of half that length."""
+    if len(lines) <= LONGEST_LINE:
+        return False
+    window = LONGEST_LINE // 2
+    return any(lines.find(b"\n", at, at + window) < 0 for at in range(0, len(lines) - window + 1, window))
+
+
+def _cut(line: bytes, head: bytes) -> bytes:
+    parts = [line[at : at + LONGEST_LINE] for at in range(0, len(line), LONGEST_LINE)] or [b""]
+    tags = [b"P "] * (len(parts) - 1) + [b"F "]
+    return b"\n".join(head + tag + part for tag, part in zip(tags, parts, strict=True))
+
+
+_second = 0
+_second_text = ""
+
+
+def _now() -> bytes:
+    """RFC 3339 with nanoseconds, UTC."""
+    global _second, _second_text
+    second, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    if second != _second:
+        _second, _second_text = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+    return f"{_second_text}.{nanoseconds:09d}Z".encode()
