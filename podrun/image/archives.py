@@ -75,7 +75,7 @@ def store(layout: Layout, source: Path) -> list[ArchivedImage]:
 
 
 class _Archive:
-    """A tar, read once from front to back: every regular file becomes a blob; a sweep takes those that nobody wanted."""
+    """A tar, read once from front to back: every regular file becomes a blob; the unwanted ones are swept later."""
 
     def __init__(self, layout: Layout, source: Path) -> None:
         self._blobs: dict[str, Descriptor] = {}

@@ -78,7 +78,7 @@ def _put_directory(layout: Layout, source: Path) -> Descriptor:
             for path, name in _walk(source, ""):
                 _add(tar, path, name)
         file.seek(0)
-        return layout.put(streams.chunks(file))  # type: ignore[arg-type]
+        return layout.put(streams.chunks(file))
 
 
 def _walk(directory: Path, prefix: str) -> Iterator[tuple[Path, str]]:
@@ -89,6 +89,8 @@ def _walk(directory: Path, prefix: str) -> Iterator[tuple[Path, str]]:
             name = f"{prefix}{entry.name}"
             if entry.name.startswith(WHITEOUT):
                 raise BadImage(f"{shown(name)} would mean that a file is deleted: names must not begin with {WHITEOUT}")
+            if stat.S_ISSOCK(entry.stat(follow_symlinks=False).st_mode):
+                continue  # it means nothing to another process
             yield Path(entry.path), name
             if entry.is_dir(follow_symlinks=False):
                 pending.append((Path(entry.path), f"{name}/"))
@@ -96,12 +98,11 @@ def _walk(directory: Path, prefix: str) -> Iterator[tuple[Path, str]]:
 
 def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
     member = tar.gettarinfo(path, name)
-    if member is None:
-        return  # a socket: it means nothing to another process
     member.uname = member.gname = ""
-    for key in os.listxattr(path, follow_symlinks=False):
-        value = os.getxattr(path, key, follow_symlinks=False)
-        member.pax_headers[f"SCHILY.xattr.{key}"] = value.decode("utf-8", "surrogateescape")
+    member.pax_headers = {
+        f"SCHILY.xattr.{key}": os.getxattr(path, key, follow_symlinks=False).decode("utf-8", "surrogateescape")
+        for key in os.listxattr(path, follow_symlinks=False)
+    }
     if member.isreg():
         with _open_regular(path) as file:
             tar.addfile(member, file)

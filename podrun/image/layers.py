@@ -34,7 +34,7 @@ def chain_ids(diff_ids: Sequence[str]) -> list[str]:
 
 
 class Layers:
-    """The directories in `<images>/layers`. Beside each lies a record with its chain id: a short name proves nothing."""
+    """The directories in `<images>/layers`. Beside each lies a record with its chain id: short names prove nothing."""
 
     def __init__(self, directory: Path, staging: Path) -> None:
         self.directory = directory

@@ -30,9 +30,8 @@ def prepare(pod_dir: Path, container: str, attempt: int, image: Image, layers: P
     remove(pod_dir, container, attempt)
     directory = _directory(pod_dir, container, attempt)
     upper, work = directory / "upper", directory / "work"
-    pod_dir.mkdir(parents=True, exist_ok=True)
-    pod_dir.chmod(0o700)  # set-user-ID programs may lie in upper directories too
     directory.mkdir(parents=True)
+    (pod_dir / "containers").chmod(0o700)  # set-user-ID programs may lie in upper directories too
     work.mkdir(mode=0o700)
     upper.mkdir()
     # Overlayfs shows the root directory as the upper directory has it.

@@ -191,7 +191,7 @@ class TarReader:
             self._remaining -= BLOCK
             *whole, rest = block.split(b"\n")
             lines += whole
-            if len(rest) > 32:
+            if len(rest) > 32 and len(lines) < count:
                 raise BadImage("a sparse file with a damaged map")
             if lines:
                 _check_extents(_decimal(lines[0]))
