@@ -5,7 +5,6 @@ pyroute2 writes and reads the messages; its own sockets bring an event loop each
 
 from __future__ import annotations
 
-import ctypes
 import os
 import socket
 import struct
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from podrun.linux import syscall
+from podrun.linux import clone3, namespaces
 
 SOL_NETLINK = 270
 NETLINK_CAP_ACK = 10
@@ -24,6 +23,7 @@ NETLINK_GET_STRICT_CHK = 12
 
 NLM_F_REQUEST = 0x1
 NLM_F_ACK = 0x4
+NLM_F_DUMP_INTR = 0x10
 NLM_F_DUMP = 0x300
 NLM_F_REPLACE = 0x100
 NLM_F_EXCL = 0x200
@@ -33,10 +33,9 @@ NLMSG_ERROR = 2
 NLMSG_DONE = 3
 NLMSGERR_ATTR_MSG = 1
 
-CLONE_NEWNET = 0x40000000
+DUMP_TRIES = 10
 
 _HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
-_setns = syscall.declare("setns", ctypes.c_int, ctypes.c_int)
 
 Result = TypeVar("Result")
 Message = Any  # a decoded pyroute2 message: fields by index, attributes by get_attr
@@ -65,7 +64,10 @@ class Request:
 
 
 class Rtnetlink:
-    """A socket that stays in the network namespace it was opened in, whatever thread uses it. See rtnetlink(7)."""
+    """A socket that stays in the network namespace it was opened in, whatever thread uses it. See rtnetlink(7).
+
+    One thread at a time: answers are read by whoever asked.
+    """
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
@@ -96,7 +98,7 @@ class Rtnetlink:
         failure: NetlinkError | None = None
         answered = 0
         while answered < len(requests):
-            for kind, sequence, message in self._receive():
+            for kind, _flags, sequence, message in self._receive():
                 if kind == NLMSG_ERROR and sequence >= first:
                     answered += 1
                     failure = failure or _failure(message, requests[sequence - first].asked)
@@ -107,7 +109,7 @@ class Rtnetlink:
         """The one object asked for, decoded. Raises NetlinkError (ENODEV where there is no such link)."""
         first = self._send((request,), NLM_F_REQUEST)
         while True:
-            for kind, sequence, message in self._receive():
+            for kind, _flags, sequence, message in self._receive():
                 if sequence != first:
                     continue
                 if kind == NLMSG_ERROR:
@@ -115,15 +117,24 @@ class Rtnetlink:
                 return _decoded(request, message)
 
     def dump(self, request: Request) -> list[Message]:
-        """All objects of the kind, decoded."""
+        """All objects of the kind, decoded. Asks again when they changed meanwhile, as some may then be missing."""
+        for _ in range(DUMP_TRIES - 1):
+            found, is_whole = self._dump(request)
+            if is_whole:
+                return found
+        return self._dump(request)[0]
+
+    def _dump(self, request: Request) -> tuple[list[Message], bool]:
         first = self._send((request,), NLM_F_REQUEST | NLM_F_DUMP)
         found: list[Message] = []
+        is_whole = True
         while True:
-            for kind, sequence, message in self._receive():
+            for kind, flags, sequence, message in self._receive():
                 if sequence != first:
                     continue
+                is_whole = is_whole and not flags & NLM_F_DUMP_INTR
                 if kind == NLMSG_DONE:
-                    return found
+                    return found, is_whole
                 if kind == NLMSG_ERROR:
                     raise _failure(message, request.asked) or OSError(f"{request.asked}: empty answer")
                 found.append(_decoded(request, message))
@@ -142,14 +153,14 @@ class Rtnetlink:
         self._socket.send(packet)
         return first
 
-    def _receive(self) -> list[tuple[int, int, bytes]]:
-        """Type, sequence number and whole bytes of each message in one datagram."""
+    def _receive(self) -> list[tuple[int, int, int, bytes]]:
+        """Type, flags, sequence number and whole bytes of each message in one datagram."""
         packet = self._socket.recv(1 << 20)
         messages = []
         offset = 0
         while offset < len(packet):
-            length, kind, _flags, sequence, _port = _HEADER.unpack_from(packet, offset)
-            messages.append((kind, sequence, packet[offset : offset + length]))
+            length, kind, flags, sequence, _port = _HEADER.unpack_from(packet, offset)
+            messages.append((kind, flags, sequence, packet[offset : offset + length]))
             offset += (length + 3) & ~3
         return messages
 
@@ -182,7 +193,7 @@ def inside(netns_fd: int, function: Callable[[], Result]) -> Result:
 
     def visit() -> None:
         try:
-            syscall.check(_setns(netns_fd, CLONE_NEWNET), "setns", netns_fd, "CLONE_NEWNET")
+            namespaces.setns(netns_fd, clone3.CloneFlag.NEWNET)
             outcome.append(function())
         except BaseException as error:
             failure.append(error)

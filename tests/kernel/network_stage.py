@@ -6,7 +6,6 @@ it was made in, so a test makes one inside and uses it from where it is.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import secrets
 import socket
@@ -18,15 +17,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from podrun.linux import syscall
+from podrun.linux import clone3, namespaces
 from podrun.network import addresses, bridge, firewall, links, netlink
 
 GENEROUS = 20.0  # seconds that a connection may take on a busy machine
 HOST_OUTSIDE = "203.0.113.1"
 WORLD = "203.0.113.2"
-
-_unshare = syscall.declare("unshare", ctypes.c_int)
-_setns = syscall.declare("setns", ctypes.c_int, ctypes.c_int)
 
 
 @dataclass
@@ -122,13 +118,13 @@ class Stage:
 def stage() -> Iterator[Stage]:
     """The calling thread is on the host of the test until the end."""
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    syscall.check(_unshare(netlink.CLONE_NEWNET), "unshare", "CLONE_NEWNET")
+    namespaces.unshare(clone3.CloneFlag.NEWNET)
     try:
         run("ip link set lo up")
         with ExitStack() as closing, netlink.Rtnetlink() as rtnetlink:
             yield Stage(rtnetlink, closing)
     finally:
-        syscall.check(_setns(home, netlink.CLONE_NEWNET), "setns", home, "CLONE_NEWNET")
+        namespaces.setns(home, clone3.CloneFlag.NEWNET)
         os.close(home)
 
 
@@ -154,10 +150,16 @@ def forwarding() -> str:
 
 
 def kernel_state() -> tuple[str, str, str, str]:
-    """All that a test could leave on its host."""
-    return run("ip -brief link"), run("ip -4 -brief address"), run("nft list ruleset"), forwarding()
+    """All that a test could leave on its host. Whether a carrier is up yet is no part of it."""
+    return link_names(""), run("ip -4 -oneline address"), run("nft list ruleset"), forwarding()
+
+
+def link_names(selection: str) -> str:
+    """Name and MAC of the links chosen by `selection`, in the words of ip-link(8)."""
+    words = [line.split() for line in run(f"ip -brief link show {selection}").splitlines()]
+    return "".join(f"{name} {mac}\n" for name, _state, mac, *_flags in words)
 
 
 def _new_namespace() -> int:
-    syscall.check(_unshare(netlink.CLONE_NEWNET), "unshare", "CLONE_NEWNET")
+    namespaces.unshare(clone3.CloneFlag.NEWNET)
     return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)

@@ -26,7 +26,7 @@ def stage() -> Iterator[Stage]:
 
 
 def ports(stage: Stage) -> list[str]:
-    return run(f"ip -brief link show master {stage.bridge}").splitlines()
+    return network_stage.link_names(f"master {stage.bridge}").splitlines()
 
 
 def test_pods_reach_each_other_by_ip(stage: Stage) -> None:
