@@ -147,13 +147,16 @@ def _new_pair(attachment: Attachment, netns_fd: int, bridge_index: int) -> tuple
 
 
 def _adopt_or_replace(host: netlink.Rtnetlink, netns_fd: int, attachment: Attachment, bridge_index: int) -> None:
-    """The host end exists: keep it if its other end is this namespace's eth0, else it leads to an earlier sandbox."""
+    """The host end exists: keep it if its other end is this namespace's eth0, else it leads to an earlier sandbox.
+
+    Such a one may vanish at any moment, as the kernel takes a dead namespace apart in the background.
+    """
     create, port_up = _new_pair(attachment, netns_fd, bridge_index)
     name = host_end(attachment.bridge, attachment.pod_uid)
-    index = host.get(messages.get_link(name=name))["index"]
+    existing = find(host, name)
     with netlink.inside(netns_fd, netlink.Rtnetlink) as pod:
         eth0 = find(pod, POD_LINK)
-        if eth0 is not None and eth0.get_attr("IFLA_LINK") == index:
+        if existing is not None and eth0 is not None and eth0.get_attr("IFLA_LINK") == existing["index"]:
             stale = [held for _, held in addresses_of(pod, eth0["index"]) if held not in attachment.addresses]
             pod.change(*(messages.delete_address(eth0["index"], address) for address in stale))
             host.change(messages.plug_in(name, bridge_index), port_up)

@@ -134,6 +134,14 @@ def test_a_missing_bridge_is_named(stage: Stage) -> None:
         links.connect(stage.rtnetlink, pod.netns, attachment)
 
 
+def test_a_namespace_with_another_eth0_is_refused_and_nothing_is_left(stage: Stage) -> None:
+    pod = stage.wish()
+    inside(pod.netns, "ip link add eth0 type dummy")
+    with pytest.raises(PodrunError, match="with peer eth0: File exists"):
+        links.connect(stage.rtnetlink, pod.netns, pod.attachment)
+    assert ports(stage) == []
+
+
 def test_loopback_comes_up_without_a_network(stage: Stage) -> None:
     netns = stage.namespace()
     links.raise_loopback(netns)
