@@ -55,7 +55,7 @@ def whole(image_env: Sequence[str], hostname: str, variables: Mapping[str, str],
 def argv_of(
     container: objects.Container, entrypoint: Sequence[str], cmd: Sequence[str], variables: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """What is run: `command` replaces ENTRYPOINT and drops CMD, `args` replace CMD. PodrunError where there is nothing."""
+    """What is run: `command` replaces ENTRYPOINT and drops CMD, `args` replace CMD. PodrunError: nothing to run."""
     command = [expand(word, variables) for word in container.command]
     args = [expand(word, variables) for word in container.args]
     argv = (*command, *args) if command else (*entrypoint, *(args or cmd))

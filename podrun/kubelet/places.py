@@ -1,4 +1,4 @@
-"""Where one pod's things are: directories, cgroups, log files. Pure; every name follows from the pod (DESIGN rule 6)."""
+"""Where one pod's things are: directories, cgroups, log files. Pure; every name follows from the pod."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def pod_request(spec: objects.PodSpec, name: str) -> int:
 
 
 def container_limits(resources: objects.ResourceRequirements) -> Limits:
-    """The cgroup limits of one container. An OOM kill takes the whole container (memory.oom.group), as in Kubernetes 1.28+."""
+    """The cgroup limits of one container. An OOM kill takes all of it (memory.oom.group), as in Kubernetes 1.28+."""
     return formulas.from_resources(
         cpu_request_milli=amount(resources.requests, "cpu") if "cpu" in resources.requests else None,
         cpu_limit_milli=amount(resources.limits, "cpu"),

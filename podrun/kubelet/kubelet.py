@@ -1,0 +1,190 @@
+"""The whole node: follows the wishes in the store, keeps one worker for each pod, adopts and sweeps at the start."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+import msgspec
+
+from cgroups.errors import CgroupError
+from cgroups.group import Group
+from podrun.api import objects
+from podrun.image.images import Image
+from podrun.kubelet import lives
+from podrun.kubelet.lives import PodLife
+from podrun.kubelet.pod_worker import PodWorker
+from podrun.kubelet.sandbox import remove_tree
+from podrun.kubelet.services import Services
+from podrun.store import errors
+
+logger = logging.getLogger(__name__)
+
+WORKER_RETRY = 5.0  # seconds
+CLASSES = ("burstable", "besteffort")
+
+
+class Kubelet:
+    """`run` until cancelled; pods run on after it."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._workers: dict[str, PodWorker] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        pods, version = self._services.store.list(objects.Pod)
+        known = self._lives(pods)
+        await self._services.wiring.adopt(
+            {uid: life.sandbox.addresses for uid, life in known.items() if life.sandbox.addresses}
+        )
+        await self._sweep({pod.metadata.uid for pod in pods})
+        for pod in pods:
+            await self._bind(pod, known.get(pod.metadata.uid))
+        try:
+            await self._follow(version)
+        finally:
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def worker(self, pod: objects.Pod) -> PodWorker | None:
+        return self._workers.get(pod.metadata.uid)
+
+    @property
+    def pod_count(self) -> int:
+        return len(self._workers)
+
+    def users_of(self, image: Image) -> list[str]:
+        """Containers that run an image, or are about to: pod/container."""
+        users = []
+        for worker in self._workers.values():
+            meta = worker.pod.metadata
+            for name, container in worker.life.containers.items():
+                if container.image_id == image.id and (container.alive or not worker.life.final):
+                    users.append(f"{meta.namespace}/{meta.name}/{name}")
+        return users
+
+    def addresses(self) -> dict[str, tuple[str, ...]]:
+        return {uid: worker.life.sandbox.addresses for uid, worker in self._workers.items()}
+
+    async def _follow(self, version: int) -> None:
+        """Every change of every pod, from `version` on."""
+        while True:
+            try:
+                with self._services.store.watch(objects.Pod, since=version) as watch:
+                    async for event in watch:
+                        version = event.resource_version
+                        if event.type == "DELETED":
+                            self._forsake(event.object)
+                        else:
+                            await self._bind(event.object, None)
+                return
+            except errors.ExpiredError:
+                pods, version = self._services.store.list(objects.Pod)
+                await self._catch_up(pods)
+
+    async def _catch_up(self, pods: list[objects.Pod]) -> None:
+        present = {pod.metadata.uid for pod in pods}
+        for uid, worker in list(self._workers.items()):
+            if uid not in present:
+                worker.forsake()
+        for pod in pods:
+            await self._bind(pod, None)
+
+    async def _bind(self, pod: objects.Pod, life: PodLife | None) -> None:
+        """Tell the pod's worker, or give it one. A pod that is bound to another node only waits here."""
+        uid = pod.metadata.uid
+        if (worker := self._workers.get(uid)) is not None:
+            if worker.concerns(pod):
+                worker.sync(pod)
+            return
+        if pod.spec.node_name != self._services.host.name:
+            if pod.metadata.deletion_timestamp is not None:
+                await self._remove_foreign(pod)
+            return
+        self._workers[uid] = PodWorker(self._services, pod, life)
+        self._tasks[uid] = asyncio.create_task(self._work(uid))
+
+    async def _remove_foreign(self, pod: objects.Pod) -> None:
+        with contextlib.suppress(errors.StoreError):
+            await self._services.store.delete(
+                objects.Pod, pod.metadata.namespace, pod.metadata.name, uid=pod.metadata.uid
+            )
+
+    async def _work(self, uid: str) -> None:
+        """Until the pod is removed. A worker that fails is replaced: its life is what it last wrote down."""
+        while True:
+            worker = self._workers[uid]
+            try:
+                await worker.run()
+                break
+            except Exception:
+                logger.exception("the worker of pod %s failed", worker.pod.metadata.name)
+                await asyncio.sleep(WORKER_RETRY)
+                await worker.abandon()
+                self._workers[uid] = PodWorker(self._services, worker.pod, worker.life)
+        self._workers.pop(uid, None)
+        self._tasks.pop(uid, None)
+        if not self._workers:
+            self.remove_class_groups()
+
+    def _forsake(self, pod: objects.Pod) -> None:
+        if (worker := self._workers.get(pod.metadata.uid)) is not None:
+            worker.forsake()
+
+    def _lives(self, pods: list[objects.Pod]) -> dict[str, PodLife]:
+        """What an earlier kubelet knew of these pods."""
+        records = self._services.store.records()
+        found = {}
+        for pod in pods:
+            record = records.get(pod.metadata.uid)
+            if record is not None:
+                try:
+                    found[pod.metadata.uid] = lives.decode(record)
+                except msgspec.MsgspecError as error:
+                    logger.warning("cannot read the record of pod %s: %s", pod.metadata.name, error)
+        return found
+
+    # Sweeping: what the kernel and the disk hold without a wish that stands for it.
+
+    async def _sweep(self, wanted: set[str]) -> None:
+        parent = Group(self._services.cgroup_parent, self._services.hierarchies)
+        for holder in (parent.child("shims"), parent, *(parent.child(name) for name in CLASSES)):
+            for group in holder.children():
+                name = group.path.rpartition("/")[2]
+                uid = name if holder.path.endswith("/shims") else name.removeprefix("pod")
+                if uid != name or holder.path.endswith("/shims"):
+                    if uid not in wanted:
+                        await self._end_group(group)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._services.disk, self._sweep_directories, wanted)
+        for uid in set(self._services.store.records()) - wanted:
+            await self._services.store.drop_record(uid)
+        if not wanted:
+            self.remove_class_groups()
+
+    async def _end_group(self, group: Group) -> None:
+        with contextlib.suppress(CgroupError):
+            for _ in range(1000):
+                if not group.populated():
+                    break
+                group.kill()
+                await asyncio.sleep(0.005)
+            group.remove()
+
+    def _sweep_directories(self, wanted: set[str]) -> None:
+        paths = self._services.paths
+        for base in (paths.run_dir / "pods", paths.root / "pods"):
+            for directory in base.iterdir() if base.is_dir() else ():
+                if directory.name not in wanted:
+                    remove_tree(str(directory))
+                    for log_dir in (paths.log_dir / "pods").glob(f"*_{directory.name}"):
+                        remove_tree(str(log_dir))
+
+    def remove_class_groups(self) -> None:
+        """The groups that only pods need go with the last pod."""
+        for name in (*CLASSES, "shims"):
+            with contextlib.suppress(CgroupError):
+                Group(f"{self._services.cgroup_parent}/{name}", self._services.hierarchies).remove(timeout=0.0)

@@ -1,0 +1,121 @@
+"""This machine as a Kubernetes Node object."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+from pathlib import Path
+
+import psutil
+
+import podrun
+from podrun.api import objects, quantity, times
+
+MOST_PODS = 110
+
+
+def node_name() -> str:
+    """The machine's host name in lower case, as the kubelet's default."""
+    return socket.gethostname().strip().lower() or "localhost"
+
+
+def host_addresses() -> tuple[str, ...]:
+    """The address that the default route leaves by, first; no packet is sent for it. 127.0.0.1 without a network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1, RFC 5737
+            return (str(probe.getsockname()[0]),)
+        except OSError:
+            return ("127.0.0.1",)
+
+
+def memory_bytes() -> int:
+    return int(psutil.virtual_memory().total)
+
+
+def boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def node(name: str, addresses: tuple[str, ...], pod_cidr: str, root: Path, now: float) -> objects.Node:
+    """The object as it is stored at each start of the kubelet."""
+    capacity = {
+        "cpu": str(os.cpu_count() or 1),
+        "memory": quantity.canonical(f"{memory_bytes() // 1024}Ki"),
+        "ephemeral-storage": quantity.canonical(f"{psutil.disk_usage(str(root)).total // 1024}Ki"),
+        "pods": str(MOST_PODS),
+    }
+    machine = platform.machine()
+    architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
+    labels = {
+        "kubernetes.io/arch": architecture,
+        "kubernetes.io/os": "linux",
+        "kubernetes.io/hostname": name,
+        "beta.kubernetes.io/arch": architecture,
+        "beta.kubernetes.io/os": "linux",
+    }
+    return objects.Node(
+        metadata=objects.ObjectMeta(name=name, labels=labels),
+        spec=objects.NodeSpec(pod_cidr=pod_cidr, pod_cidrs=(pod_cidr,)),
+        status=objects.NodeStatus(
+            capacity=capacity,
+            allocatable=capacity,
+            conditions=_conditions(now),
+            addresses=(
+                *(objects.NodeAddress(type="InternalIP", address=address) for address in addresses),
+                objects.NodeAddress(type="Hostname", address=name),
+            ),
+            node_info=_node_info(architecture),
+        ),
+    )
+
+
+def _conditions(now: float) -> tuple[objects.NodeCondition, ...]:
+    moment = times.rfc3339(now)
+    healthy = (
+        ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+        ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+        ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+        ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+    )
+    return tuple(
+        objects.NodeCondition(
+            type=type,
+            status=status,
+            last_heartbeat_time=moment,
+            last_transition_time=moment,
+            reason=reason,
+            message=message,
+        )
+        for type, status, reason, message in healthy
+    )
+
+
+def _node_info(architecture: str) -> objects.NodeSystemInfo:
+    return objects.NodeSystemInfo(
+        machine_id=_text("/etc/machine-id"),
+        system_uuid=_text("/sys/class/dmi/id/product_uuid"),
+        boot_id=boot_id(),
+        kernel_version=platform.release(),
+        os_image=_os_image(),
+        container_runtime_version=f"podrun://{podrun.__version__}",
+        kubelet_version=f"v{podrun.__version__}",
+        kube_proxy_version="",
+        operating_system="linux",
+        architecture=architecture,
+    )
+
+
+def _os_image() -> str:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
+    except OSError:
+        return "Linux"
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,410 @@
+"""One per pod: takes what happens, asks pod_life what follows, carries it out, writes down where the pod stands."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import Coroutine
+
+from msgspec.structs import replace
+
+from podrun.api import objects
+from podrun.container.plan import LaunchPlan
+from podrun.errors import PodrunError
+from podrun.image import references
+from podrun.image.images import Image
+from podrun.kubelet import lives, places, planner, pod_files, pod_life, signals, status, volumes
+from podrun.kubelet.happenings import (
+    Effect,
+    Emit,
+    EnsureImage,
+    ForgetRun,
+    Happening,
+    ImageFailed,
+    ImageReady,
+    KillRun,
+    LaunchRefused,
+    LaunchRun,
+    LeaveSandbox,
+    MakeSandbox,
+    PrepareVolumes,
+    RemovePod,
+    Resumed,
+    SandboxLeft,
+    SandboxReady,
+    SandboxUnmade,
+    ShimLost,
+    SignalRun,
+    Synced,
+    VolumesFailed,
+    VolumesReady,
+)
+from podrun.kubelet.lives import PodLife
+from podrun.kubelet.sandbox import Sandbox, remove_tree
+from podrun.kubelet.services import Services
+from podrun.shim.facts import Exited, Numbered, Started, StartFailed
+from podrun.shim.messages import Acknowledge, Kill, Launch, PrepareExec, Signal
+from podrun.store import errors
+
+logger = logging.getLogger(__name__)
+
+WRITE_RETRY = 2.0  # seconds until a status that the disk did not take is written again
+FORCED_GRACE = 2  # seconds that the node still gives to a pod whose object is gone already
+
+
+class PodWorker:
+    """Owns one pod's life. Everything runs on the event loop; `pod` is its newest version."""
+
+    def __init__(self, services: Services, pod: objects.Pod, life: PodLife | None) -> None:
+        self._services = services
+        self.pod = pod
+        self._adopted = life is not None
+        self.life = life or pod_life.born(pod, time.time())
+        self._place = places.place_of(pod, services.paths, services.cgroup_parent)
+        self._inbox: asyncio.Queue[Happening] = asyncio.Queue()
+        self._sandbox = Sandbox(services, self._place, self._inbox.put_nowait, self._shim_hung_up)
+        self._effects: set[asyncio.Task[None]] = set()
+        self._written: tuple[PodLife, objects.PodStatus] | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._removed = asyncio.Event()
+
+    # What others tell it.
+
+    def concerns(self, pod: objects.Pod) -> bool:
+        """Whether a changed object says anything new: a status that the worker wrote itself does not."""
+        return pod.metadata.generation != self.pod.metadata.generation or _wish(pod) != _wish(self.pod)
+
+    def sync(self, pod: objects.Pod) -> None:
+        """The object changed."""
+        self.pod = pod
+        self._inbox.put_nowait(Synced())
+
+    def forsake(self) -> None:
+        """The object is gone from the store, by force: what is left of the pod ends quickly."""
+        if self.pod.metadata.deletion_grace_period_seconds != FORCED_GRACE:
+            metadata = replace(
+                self.pod.metadata,
+                deletion_timestamp=self.pod.metadata.deletion_timestamp or self.pod.metadata.creation_timestamp,
+                deletion_grace_period_seconds=FORCED_GRACE,
+            )
+            self.sync(replace(self.pod, metadata=metadata))
+
+    async def abandon(self) -> None:
+        """Let go of everything, so that another worker can take over."""
+        for task in tuple(self._effects):
+            task.cancel()
+        await asyncio.gather(*self._effects, return_exceptions=True)
+        if self._sandbox.link is not None:
+            await self._sandbox.link.close()
+
+    async def prepare_exec(self, container: str, argv: tuple[str, ...], streams: planner.Streams) -> tuple[str, str]:
+        """Socket and one-time token with which a client runs a process in a running container. PodrunError."""
+        spec = self._spec(container)
+        life = self.life.containers[container]
+        if life.state != "running" or self._sandbox.link is None:
+            raise PodrunError(f'container not found ("{container}")')
+        image = self._image(spec)
+        plan = planner.exec_plan(
+            self.pod,
+            spec,
+            life.attempt,
+            life.id,
+            argv,
+            image,
+            self._place,
+            self._sandbox.hostname(self.pod),
+            self._services.node,
+            streams,
+        )
+        token = secrets.token_hex(16)
+        await self._sandbox.link.ask(PrepareExec(token, plan), object)
+        return str(self._place.shim_socket), token
+
+    # The loop.
+
+    async def run(self) -> None:
+        """Until the pod is removed, or the task is cancelled: then everything in the pod runs on."""
+        if self._adopted:
+            await self._resume()
+        else:
+            self._emit(Emit("Normal", "Scheduled", self._scheduled()), component="default-scheduler")
+        wake_at: float | None = 0.0
+        while not self._removed.is_set():
+            for event in await self._next_events(wake_at):
+                self._observe(event)
+            now = time.time()
+            decision = pod_life.decide(self.pod, self.life, now)
+            self.life, wake_at = decision.life, decision.wake_at
+            self._write_down(now)
+            for effect in decision.effects:
+                self._start(effect)
+
+    async def _next_events(self, wake_at: float | None) -> list[Happening]:
+        """All that waits; when nothing does, the next thing that happens or the moment `wake_at`."""
+        events: list[Happening] = []
+        if self._inbox.empty():
+            delay = None if wake_at is None else max(0.0, wake_at - time.time())
+            with contextlib.suppress(TimeoutError):
+                events.append(await asyncio.wait_for(self._inbox.get(), delay))
+        while not self._inbox.empty():
+            events.append(self._inbox.get_nowait())
+        return events
+
+    async def _resume(self) -> None:
+        """Take the pod over from an earlier kubelet: facts first, then what was left half done."""
+        connected = await self._sandbox.find(self.life.applied)
+        if not connected and self.life.sandbox.state in ("making", "ready", "broken", "leaving"):
+            await self._mourn()
+        self._observe(Resumed(connected))
+        if connected:
+            await self._catch_up()
+        for effect in pod_life.unfinished(self.life):
+            self._start(effect)
+
+    async def _catch_up(self) -> None:
+        """Facts arrive in order on the link: after an answered question, those from before it are in the inbox."""
+        link = self._sandbox.link
+        if link is not None:
+            with contextlib.suppress(PodrunError):
+                await link.ask_any(Acknowledge(self.life.applied))
+        while not self._inbox.empty():
+            self._observe(self._inbox.get_nowait())
+
+    def _shim_hung_up(self) -> None:
+        if not self.life.removing and self.life.sandbox.state != "leaving":
+            self._spawn(self._mourn())
+
+    async def _mourn(self) -> None:
+        """The shim is dead: its pod dies with it, and its journal has the last word."""
+        await self._sandbox.kill_all()
+        for fact in self._sandbox.last_facts(self.life.applied):
+            self._inbox.put_nowait(fact)
+        self._inbox.put_nowait(ShimLost())
+
+    def _observe(self, event: Happening) -> None:
+        words = ""
+        if isinstance(event, Numbered) and isinstance(event.fact, Exited):
+            words = self._last_words(event.fact)
+        self.life, effects = pod_life.observe(self.pod, self.life, event, time.time(), words)
+        for effect in effects:
+            self._start(effect)
+
+    def _last_words(self, fact: Exited) -> str:
+        spec = self._spec(fact.container)
+        return pod_files.termination_message(self._place, spec, fact.attempt, failed=fact.code != 0)
+
+    # Writing down.
+
+    def _write_down(self, now: float) -> None:
+        """Status and life go to the store together, one write at a time; what changes meanwhile goes with the next."""
+        if self._writing is None or self._writing.done():
+            shown = status.pod_status(self.pod, self.life, self._services.host, now)
+            if (self.life, shown) != self._written:
+                self._writing = asyncio.create_task(self._write(self.life, shown))
+
+    async def _write(self, life: PodLife, shown: objects.PodStatus) -> None:
+        meta = self.pod.metadata
+        try:
+            stored = await self._services.store.update(
+                objects.Pod,
+                meta.namespace,
+                meta.name,
+                lambda pod: replace(pod, status=shown),
+                durable=False,
+                uid=meta.uid,
+                record=lives.encode(life),
+            )
+            self.pod = replace(self.pod, status=stored.status)
+        except (errors.NotFoundError, errors.ConflictError):
+            pass  # removed by force; what is left of the pod needs no status
+        except errors.WriteFailedError as error:
+            logger.warning("cannot write down pod %s: %s", meta.name, error)
+            await asyncio.sleep(WRITE_RETRY)
+            self._inbox.put_nowait(Synced())
+            return
+        self._written = (life, shown)
+        if self._sandbox.link is not None:
+            self._sandbox.link.tell(Acknowledge(life.applied))
+        if life is not self.life:
+            self._inbox.put_nowait(Synced())
+
+    # Carrying out.
+
+    def _start(self, effect: Effect) -> None:
+        match effect:
+            case Emit():
+                self._emit(effect)
+            case EnsureImage(container):
+                self._ensure_image(container)
+            case ForgetRun(container, attempt):
+                directory = self._place.attempt_dir(container, attempt)
+                asyncio.get_running_loop().run_in_executor(self._services.disk, remove_tree, str(directory))
+            case PrepareVolumes():
+                self._spawn(self._prepare_volumes())
+            case MakeSandbox(attempt):
+                self._spawn(self._make_sandbox(attempt))
+            case LeaveSandbox():
+                self._spawn(self._leave_sandbox())
+            case LaunchRun(container, attempt):
+                self._spawn(self._launch(container, attempt))
+            case SignalRun(container, attempt):
+                self._tell(Signal(container, attempt, self._stop_signal(container)))
+            case KillRun(container, attempt):
+                self._tell(Kill(container, attempt))
+            case RemovePod():
+                self._spawn(self._remove())
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(self._guarded(work))
+        self._effects.add(task)
+        task.add_done_callback(self._effects.discard)
+
+    async def _guarded(self, work: Coroutine[object, object, None]) -> None:
+        try:
+            await work
+        except Exception:
+            logger.exception("pod %s: an effect failed", self.pod.metadata.name)
+
+    def _tell(self, request: Signal | Kill) -> None:
+        if self._sandbox.link is not None:
+            self._sandbox.link.tell(request)
+
+    def _emit(self, event: Emit, component: str = "kubelet") -> None:
+        self._services.recorder.record(
+            self.pod, event.type, event.reason, event.message, event.container, component=component
+        )
+
+    def _scheduled(self) -> str:
+        meta = self.pod.metadata
+        return f"Successfully assigned {meta.namespace}/{meta.name} to {self._services.host.name}"
+
+    async def _prepare_volumes(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            if self.pod.spec.volumes:
+                await loop.run_in_executor(self._services.disk, volumes.prepare, self.pod, self._place)
+        except (PodrunError, OSError) as error:
+            self._inbox.put_nowait(VolumesFailed(str(error)))
+        else:
+            self._inbox.put_nowait(VolumesReady())
+
+    async def _make_sandbox(self, attempt: int) -> None:
+        try:
+            addresses = await self._sandbox.make(self.pod, attempt, self.life.applied)
+        except (PodrunError, OSError) as error:
+            self._inbox.put_nowait(SandboxUnmade(attempt, str(error)))
+        else:
+            self._inbox.put_nowait(SandboxReady(attempt, addresses))
+
+    async def _leave_sandbox(self) -> None:
+        await self._sandbox.leave(self.pod)
+        self._inbox.put_nowait(SandboxLeft())
+
+    def _ensure_image(self, container: str) -> None:
+        spec = self._spec(container)
+        try:
+            image = self._services.images.find(spec.image)
+        except references.InvalidImageName as error:
+            message = f'Failed to apply default image tag "{spec.image}": {error}'
+            self._inbox.put_nowait(ImageFailed(container, "InvalidImageName", message))
+        except PodrunError as error:
+            self._inbox.put_nowait(ImageFailed(container, "ImageInspectError", str(error)))
+        else:
+            self._inbox.put_nowait(self._image_verdict(spec, image))
+
+    def _image_verdict(self, spec: objects.Container, image: Image | None) -> ImageReady | ImageFailed:
+        if image is not None:
+            text = f'Container image "{spec.image}" already present on machine'
+            self._emit(Emit("Normal", "Pulled", text, spec.name))
+            return ImageReady(spec.name, image.id)
+        if spec.image_pull_policy == "Never":
+            text = f'Container image "{spec.image}" is not present with pull policy of Never'
+            self._emit(Emit("Warning", "ErrImageNeverPull", text, spec.name))
+            return ImageFailed(spec.name, "ErrImageNeverPull", text)
+        text = f'Failed to pull image "{spec.image}": not present on machine, and podrun does not pull images yet'
+        self._emit(Emit("Warning", "Failed", text, spec.name))
+        return ImageFailed(spec.name, "ErrImagePull", text)
+
+    async def _launch(self, container: str, attempt: int) -> None:
+        spec = self._spec(container)
+        link = self._sandbox.link
+        if link is None:
+            return  # the shim is lost, and so is this run: that happening is on its way
+        try:
+            plan = self._plan(spec, attempt)
+        except (PodrunError, OSError) as error:
+            self._inbox.put_nowait(LaunchRefused(container, attempt, "CreateContainerError", str(error)))
+            return
+        try:
+            answer = await link.ask_any(Launch(plan))
+        except PodrunError:
+            return  # the link broke: ShimLost follows
+        if not isinstance(answer, (Started, StartFailed)):
+            reason = getattr(answer, "message", str(answer))
+            self._inbox.put_nowait(LaunchRefused(container, attempt, "CreateContainerError", reason))
+
+    def _plan(self, spec: objects.Container, attempt: int) -> LaunchPlan:
+        place = self._place
+        for name in ("upper", "work"):
+            (place.attempt_dir(spec.name, attempt) / name).mkdir(parents=True, exist_ok=True)
+        place.log_file(spec.name, attempt).parent.mkdir(parents=True, exist_ok=True)
+        pod_files.make_termination_log(place.termination_log(spec.name, attempt))
+        return planner.launch_plan(
+            self.pod,
+            spec,
+            attempt,
+            secrets.token_hex(32),
+            self._image(spec),
+            volumes.sources(self.pod, place),
+            place,
+            self._sandbox.hostname(self.pod),
+            self._services.node,
+        )
+
+    async def _remove(self) -> None:
+        """The last effect: nothing of the pod stays but what others made."""
+        if self._writing is not None:
+            await asyncio.gather(self._writing, return_exceptions=True)
+        await self._sandbox.kill_all()
+        await asyncio.get_running_loop().run_in_executor(self._services.disk, self._sandbox.remove_files)
+        meta = self.pod.metadata
+        while not self._removed.is_set():
+            try:
+                await self._services.store.delete(
+                    objects.Pod, meta.namespace, meta.name, uid=meta.uid, drop_record=True
+                )
+            except (errors.NotFoundError, errors.ConflictError):
+                await self._services.store.drop_record(meta.uid)
+            except errors.WriteFailedError as error:
+                logger.warning("cannot remove pod %s from the store: %s", meta.name, error)
+                await asyncio.sleep(WRITE_RETRY)
+                continue
+            self._removed.set()
+            self._inbox.put_nowait(Synced())
+
+    # Looking things up.
+
+    def _spec(self, container: str) -> objects.Container:
+        spec = self.pod.spec
+        return next(c for c in (*spec.init_containers, *spec.containers) if c.name == container)
+
+    def _image(self, spec: objects.Container) -> Image:
+        image = self._services.images.find(spec.image)
+        if image is None:
+            raise PodrunError(f'image "{spec.image}" is gone')
+        return image
+
+    def _stop_signal(self, container: str) -> int:
+        try:
+            return signals.number(self._image(self._spec(container)).config.stop_signal)
+        except PodrunError:
+            return signals.DEFAULT
+
+
+def _wish(pod: objects.Pod) -> tuple[objects.PodSpec, str | None, int | None]:
+    """What an object asks for; labels and annotations ask for nothing."""
+    meta = pod.metadata
+    return pod.spec, meta.deletion_timestamp, meta.deletion_grace_period_seconds

@@ -1,0 +1,156 @@
+"""One pod's sandbox as it is made, found again and taken away: cgroups, shim, pause, network, managed files.
+
+The steps only; when each is due is decided in pod_life.py. Each step may be repeated after a crash at any point.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import shutil
+from collections.abc import Callable
+
+from cgroups.errors import CgroupError
+from cgroups.group import Group
+from podrun.api import objects
+from podrun.errors import PodrunError
+from podrun.kubelet import planner, pod_files, resources, shims
+from podrun.kubelet.places import PodPlace
+from podrun.kubelet.services import Services
+from podrun.network import hosts
+from podrun.shim import journal
+from podrun.shim.facts import Numbered, SandboxFailed, SandboxStarted
+from podrun.shim.messages import Done, ForkShim, Leave, MakeSandbox
+
+logger = logging.getLogger(__name__)
+
+DEATH_LIMIT = 20.0  # seconds in which killed processes must be gone
+
+
+class Sandbox:
+    """The effects side of one pod's sandbox. `on_fact` and `on_lost` are called from the event loop."""
+
+    def __init__(
+        self,
+        services: Services,
+        place: PodPlace,
+        on_fact: Callable[[Numbered], None],
+        on_lost: Callable[[], None],
+    ) -> None:
+        self._services = services
+        self._place = place
+        self._on_fact = on_fact
+        self._on_lost = on_lost
+        self.link: shims.Link | None = None
+
+    def hostname(self, pod: objects.Pod) -> str:
+        if pod.spec.host_network:
+            return self._services.host.name
+        return hosts.hostname(pod.metadata.name, pod.spec.hostname)
+
+    async def find(self, applied: int) -> bool:
+        """Whether a shim of an earlier kubelet answers; its facts after `applied` are then on their way."""
+        try:
+            self.link, _ = await shims.connect(self._place.shim_socket, applied, self._on_fact, self._lost)
+        except (OSError, PodrunError):
+            return False
+        return True
+
+    async def make(self, pod: objects.Pod, attempt: int, applied: int) -> tuple[str, ...]:
+        """Pause, holding the namespaces, with the network up: its addresses. PodrunError, OSError: nothing is left."""
+        try:
+            return await self._make(pod, attempt, applied)
+        except BaseException:
+            await self.leave(pod)
+            raise
+
+    async def _make(self, pod: objects.Pod, attempt: int, applied: int) -> tuple[str, ...]:
+        place, services = self._place, self._services
+        place.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        group = Group(place.cgroup, services.hierarchies)
+        group.create()
+        group.apply(resources.pod_limits(pod.spec))
+        if self.link is None or self.link.closed:
+            await services.fork_server.fork(
+                ForkShim(place.uid, str(place.run_dir), place.shim_cgroup, services.boot_id)
+            )
+            self.link, _ = await shims.connect(place.shim_socket, applied, self._on_fact, self._lost)
+        hostname = self.hostname(pod)
+        plan = planner.sandbox_plan(pod, attempt, place, hostname)
+        answer = await self.link.ask_any(MakeSandbox(plan))
+        match answer:
+            case SandboxStarted(pid=pid, netns=netns):
+                pass
+            case SandboxFailed(message=message):
+                raise PodrunError(message)
+            case _:
+                raise PodrunError(f"unexpected answer from the shim: {answer}")
+        addresses: tuple[str, ...] = ()
+        if not pod.spec.host_network:
+            addresses = await services.wiring.connect(place.uid, pid, netns)
+        pod_files.write_etc(pod, place, addresses, hostname)
+        return addresses
+
+    async def leave(self, pod: objects.Pod) -> None:
+        """Everything of the sandbox ends: what still runs, the shim, the link to the network, the cgroups."""
+        if self.link is not None and not self.link.closed:
+            with contextlib.suppress(PodrunError, TimeoutError):
+                await asyncio.wait_for(self.link.ask(Leave(), Done), DEATH_LIMIT)
+            await self.link.close()
+        self.link = None
+        await self.kill_all()
+        if not pod.spec.host_network:
+            with contextlib.suppress(PodrunError):
+                await self._services.wiring.disconnect(self._place.uid)
+        for path in (self._place.cgroup, self._place.shim_cgroup):
+            await self._remove_group(path)
+
+    async def kill_all(self) -> None:
+        """SIGKILL to whatever is in the pod's cgroups, the shim included, until nothing is left."""
+        for path in (self._place.shim_cgroup, self._place.cgroup):
+            group = Group(path, self._services.hierarchies)
+            deadline = asyncio.get_running_loop().time() + DEATH_LIMIT
+            while group.exists() and group.populated():
+                group.kill()
+                if asyncio.get_running_loop().time() > deadline:
+                    raise PodrunError(f"cannot end the processes in {path}")
+                await asyncio.sleep(0.005)
+
+    async def _remove_group(self, path: str) -> None:
+        group = Group(path, self._services.hierarchies)
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._services.disk, group.remove)
+        except CgroupError as error:
+            logger.warning("%s", error)
+
+    def last_facts(self, applied: int) -> tuple[Numbered, ...]:
+        """What a dead shim still wrote to its journal, after `applied`."""
+        try:
+            return tuple(f for f in journal.read(str(self._place.journal), self._services.boot_id) if f.n > applied)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                logger.warning("cannot read journal of pod %s: %s", self._place.uid, error)
+            return ()
+
+    def remove_files(self) -> None:
+        """The pod's directories: volumes, writable layers, journal, logs. Blocks."""
+        for directory in (self._place.pod_dir, self._place.log_dir, self._place.run_dir):
+            remove_tree(str(directory))
+
+    def _lost(self) -> None:
+        self.link = None
+        self._on_lost()
+
+
+def remove_tree(directory: str) -> None:
+    """The directory with all in it; what is missing is fine. Blocks."""
+    if os.path.lexists(directory):
+        shutil.rmtree(directory, onerror=_logged)
+
+
+def _logged(function: object, path: str, error: tuple[type[BaseException], BaseException, object]) -> None:
+    if not isinstance(error[1], FileNotFoundError):
+        logger.warning("cannot remove %s: %s", path, error[1])

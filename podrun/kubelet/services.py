@@ -1,0 +1,32 @@
+"""What every pod worker shares: the store, the fork server, images, network, and the facts of this machine."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from cgroups.hierarchies import Hierarchies
+from podrun.image.store import Images
+from podrun.kubelet.planner import Node
+from podrun.kubelet.recorder import Recorder
+from podrun.kubelet.shims import ForkServer
+from podrun.kubelet.status import Host
+from podrun.kubelet.wiring import Wiring
+from podrun.paths import Paths
+from podrun.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    paths: Paths
+    store: Store
+    recorder: Recorder
+    fork_server: ForkServer
+    images: Images
+    wiring: Wiring
+    hierarchies: Hierarchies
+    cgroup_parent: str  # the resolved one
+    boot_id: str
+    host: Host
+    node: Node
+    disk: ThreadPoolExecutor  # for what may block: volumes, trees that are removed

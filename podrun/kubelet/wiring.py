@@ -1,0 +1,125 @@
+"""The pods' network, on one thread: the bridge while any pod needs it, a veth pair and an address for each pod."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_interface
+from typing import ParamSpec, TypeVar
+
+from podrun.errors import PodrunError
+from podrun.network import addresses, bridge, firewall, links
+from podrun.network.addresses import Address, Interface
+from podrun.network.netlink import Rtnetlink
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+class Wiring:
+    """Who has which address is known from the pods' lives (`adopt`), never from a file of its own."""
+
+    def __init__(self, bridge_name: str, pod_cidr: str) -> None:
+        self._bridge = bridge_name
+        self._networks = addresses.pod_networks(pod_cidr)
+        self._gateways = tuple(addresses.gateway(network) for network in self._networks)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="network")
+        self._netlink: Rtnetlink | None = None
+        self._held: dict[str, tuple[Interface, ...]] = {}
+        self._last: Address | None = None
+        self._bridge_ready = False
+        self._mtu = 1500
+
+    async def adopt(self, held: Mapping[str, tuple[str, ...]]) -> None:
+        """Take over from an earlier kubelet: `held` are the addresses by pod uid; links of other pods are removed."""
+        prefix = self._networks[0].prefixlen
+        for uid, pod_addresses in held.items():
+            self._held[uid] = tuple(ip_interface(f"{address}/{prefix}") for address in pod_addresses)
+        await self._on_thread(self._sweep)
+
+    async def connect(self, uid: str, pid: int, netns: int) -> tuple[str, ...]:
+        """The pod's addresses. `pid` is that of pause, `netns` the inode its namespace must have. PodrunError."""
+        if uid not in self._held:
+            in_use = {interface.ip for held in self._held.values() for interface in held}
+            chosen = addresses.allocate(self._networks[0], in_use, self._last)
+            self._last = chosen.ip
+            self._held[uid] = (chosen,)
+        try:
+            await self._on_thread(self._connect, uid, pid, netns)
+        except BaseException:
+            await self.disconnect(uid)
+            raise
+        return tuple(str(interface.ip) for interface in self._held[uid])
+
+    async def disconnect(self, uid: str) -> None:
+        """Take the pod's link and address away, and the bridge with the last one. PodrunError."""
+        self._held.pop(uid, None)
+        await self._on_thread(self._disconnect, uid)
+
+    def close(self) -> None:
+        self._thread.shutdown()
+        if self._netlink is not None:
+            self._netlink.close()
+
+    async def _on_thread(
+        self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: function(*args, **kwargs))
+
+    # Below: on the network thread.
+
+    @property
+    def _host(self) -> Rtnetlink:
+        if self._netlink is None:
+            self._netlink = Rtnetlink()
+        return self._netlink
+
+    def _connect(self, uid: str, pid: int, netns: int) -> None:
+        self._ensure_bridge()
+        attachment = links.Attachment(
+            uid, self._bridge, self._held[uid], tuple(gateway.ip for gateway in self._gateways), self._mtu
+        )
+        descriptor = _network_namespace(pid, netns)
+        try:
+            links.connect(self._host, descriptor, attachment)
+        finally:
+            os.close(descriptor)
+
+    def _disconnect(self, uid: str) -> None:
+        links.disconnect(self._host, self._bridge, uid)
+        self._remove_bridge_if_idle()
+
+    def _sweep(self) -> None:
+        links.sweep(self._host, self._bridge, set(self._held))
+        self._bridge_ready = False
+        if self._held:
+            self._ensure_bridge()
+        elif bridge.exists(self._host, self._bridge):
+            self._bridge_ready = True
+            self._remove_bridge_if_idle()
+        else:
+            firewall.remove(self._bridge)  # left by a kubelet that was killed between the two
+
+    def _ensure_bridge(self) -> None:
+        if not self._bridge_ready:
+            self._mtu = links.host_mtu(self._host)
+            bridge.ensure(self._host, self._bridge, self._gateways, self._mtu)
+            firewall.ensure(self._bridge, self._networks)
+            self._bridge_ready = True
+
+    def _remove_bridge_if_idle(self) -> None:
+        if self._bridge_ready and not self._held:
+            firewall.remove(self._bridge)
+            bridge.remove(self._host, self._bridge)
+            self._bridge_ready = False
+
+
+def _network_namespace(pid: int, inode: int) -> int:
+    """A descriptor of the namespace of `pid`, if it still is the one that is meant: pids are used again."""
+    descriptor = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    if os.fstat(descriptor).st_ino != inode:
+        os.close(descriptor)
+        raise PodrunError("cannot enter the pod's network namespace: pause is gone")
+    return descriptor
