@@ -136,7 +136,7 @@ def test_a_missing_bridge_is_named(stage: Stage) -> None:
 
 def test_a_namespace_with_another_eth0_is_refused_and_nothing_is_left(stage: Stage) -> None:
     pod = stage.wish()
-    inside(pod.netns, "ip link add eth0 type dummy")
+    inside(pod.netns, "ip link add eth0 type bridge")
     with pytest.raises(PodrunError, match="with peer eth0: File exists"):
         links.connect(stage.rtnetlink, pod.netns, pod.attachment)
     assert ports(stage) == []
