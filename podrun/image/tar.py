@@ -127,8 +127,8 @@ class TarReader:
         kind = _KINDS.get(header[156:157])
         if kind is None:
             raise BadImage(f"entry {shown(name)} has the unknown type {header[156:157]!r}")
-        if kind is Kind.FILE and name.endswith("/"):
-            kind = Kind.DIRECTORY
+        if header[156:157] == b"\0" and name.endswith("/"):
+            kind = Kind.DIRECTORY  # as it was written before ustar had a type for it
         stored = _decimal(pax["size"]) if "size" in pax else _number(header[124:136])
         if kind is not Kind.FILE:
             stored = 0  # the size field of a link or directory announces no content
