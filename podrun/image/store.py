@@ -120,10 +120,13 @@ class Images:
         fingerprint = self._layout.fingerprint()
         if fingerprint is None:
             return ()
-        if self._seen is None or self._seen[0] != fingerprint:
+        seen = self._seen
+        if seen is None or seen[0] != fingerprint:
             with self._explained("read the images"):
-                self._seen = (fingerprint, tuple(self._read(self._layout.index())))
-        return self._seen[1]
+                seen = (fingerprint, tuple(self._read(self._layout.index())))
+            # A damaged image may be repaired without a change of the index.
+            self._seen = seen if all(isinstance(image, Image) for image in seen[1]) else None
+        return seen[1]
 
     def _read(self, index: Iterable[Descriptor]) -> Iterator[Image | DamagedImage]:
         names: dict[str, list[str]] = {}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import stat
 import struct
+import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,13 @@ def outside(tmp_path: Path) -> Path:
     victim.mkdir()
     (victim / "victim").write_text("untouched")
     return victim
+
+
+@pytest.fixture
+def workplace(tmp_path: Path) -> Iterator[Path]:
+    """For trees so deep that a failure must not leave them to pytest, which could not remove them."""
+    yield tmp_path
+    subprocess.run(["rm", "-rf", tmp_path], check=True)
 
 
 def refusal(place: Path, *members: Member) -> str:
@@ -303,11 +312,11 @@ def test_a_huge_sparse_file_costs_no_disk_and_an_impossible_one_is_refused(tmp_p
                 layers.unpack_tar(tmp_path / "tar", digest(content), place)
 
 
-def test_a_tree_deeper_than_any_stack_can_be_removed(tmp_path: Path) -> None:
+def test_a_tree_deeper_than_any_stack_can_be_removed(workplace: Path) -> None:
     """A program in a container can nest directories without end, one chdir at a time."""
     depth = 3000
     assert sys.getrecursionlimit() < depth
-    root = tmp_path / "upper"
+    root = workplace / "upper"
     root.mkdir()
     fd = os.open(root, os.O_PATH)
     for _ in range(depth):
@@ -317,14 +326,14 @@ def test_a_tree_deeper_than_any_stack_can_be_removed(tmp_path: Path) -> None:
         fd = following
     os.symlink("/etc", "link", dir_fd=fd)
     os.close(fd)
-    remove_tree(root, aside=tmp_path)
-    assert os.listdir(tmp_path) == []
+    remove_tree(root, aside=workplace)
+    assert os.listdir(workplace) == []
 
 
-def test_a_layer_as_deep_as_a_path_can_be_is_unpacked(tmp_path: Path) -> None:
-    root = unpack(tmp_path / "layers", "l", file("d/" * 1500 + "x"), symlink("s", "d/" * 1500), file("s/y"))
+def test_a_layer_as_deep_as_a_path_can_be_is_unpacked(workplace: Path) -> None:
+    root = unpack(workplace / "layers", "l", file("d/" * 1500 + "x"), symlink("s", "d/" * 1500), file("s/y"))
     assert (root / ("d/" * 1500) / "y").read_text() == "good"
-    remove_tree(root, aside=tmp_path / "layers")
+    remove_tree(root, aside=workplace / "layers")
 
 
 # -- overlayfs
