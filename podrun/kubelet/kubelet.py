@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Iterator
 
 import msgspec
 
@@ -150,20 +151,26 @@ class Kubelet:
     # Sweeping: what the kernel and the disk hold without a wish that stands for it.
 
     async def _sweep(self, wanted: set[str]) -> None:
-        parent = Group(self._services.cgroup_parent, self._services.hierarchies)
-        for holder in (parent.child("shims"), parent, *(parent.child(name) for name in CLASSES)):
-            for group in holder.children():
-                name = group.path.rpartition("/")[2]
-                uid = name if holder.path.endswith("/shims") else name.removeprefix("pod")
-                if uid != name or holder.path.endswith("/shims"):
-                    if uid not in wanted:
-                        await self._end_group(group)
+        for uid, group in self._pod_groups():
+            if uid not in wanted:
+                await self._end_group(group)
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._services.disk, self._sweep_directories, wanted)
         for uid in set(self._services.store.records()) - wanted:
             await self._services.store.drop_record(uid)
         if not wanted:
             self.remove_class_groups()
+
+    def _pod_groups(self) -> Iterator[tuple[str, Group]]:
+        """The uid in the name of each group that stands for a pod or its shim."""
+        parent = Group(self._services.cgroup_parent, self._services.hierarchies)
+        for group in parent.child("shims").children():
+            yield group.path.rpartition("/")[2], group
+        for holder in (parent, *(parent.child(name) for name in CLASSES)):
+            for group in holder.children():
+                name = group.path.rpartition("/")[2]
+                if name.startswith("pod"):
+                    yield name.removeprefix("pod"), group
 
     async def _end_group(self, group: Group) -> None:
         with contextlib.suppress(CgroupError):

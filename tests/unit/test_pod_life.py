@@ -1,0 +1,416 @@
+"""The life of a pod, decided without clock, socket or container: short stories and generated histories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from podrun.api import objects
+from podrun.kubelet import happenings as h
+from podrun.kubelet import lives, pod_life, status
+from podrun.shim import facts
+
+HOST = status.Host("node-1", ("192.0.2.10",))
+
+
+def a_pod(*containers: str, init: tuple[str, ...] = (), policy: str = "Always", grace: int = 30) -> objects.Pod:
+    return objects.Pod(
+        metadata=objects.ObjectMeta(name="web", namespace="default", uid="u-1", generation=1),
+        spec=objects.PodSpec(
+            init_containers=tuple(objects.Container(name=name, image="i:1") for name in init),
+            containers=tuple(objects.Container(name=name, image="i:1") for name in containers),
+            restart_policy=policy,
+            termination_grace_period_seconds=grace,
+        ),
+    )
+
+
+def deleted(pod: objects.Pod, grace: int = 30) -> objects.Pod:
+    metadata = replace(pod.metadata, deletion_timestamp="2026-01-01T00:00:00Z", deletion_grace_period_seconds=grace)
+    return replace(pod, metadata=metadata)
+
+
+@dataclass
+class Story:
+    """A pod and a pretended machine: effects are answered as a healthy shim would, unless a test says otherwise."""
+
+    pod: objects.Pod
+    now: float = 1000.0
+    life: lives.PodLife = field(init=False)
+    effects: list[h.Effect] = field(default_factory=list)
+    wake_at: float | None = None
+    facts: int = 0
+
+    def __post_init__(self) -> None:
+        self.life = pod_life.born(self.pod, self.now)
+
+    def happens(self, event: h.Happening) -> None:
+        self.life, more = pod_life.observe(self.pod, self.life, event, self.now)
+        self.effects += more
+        self.decide()
+
+    def decide(self) -> list[h.Effect]:
+        decision = pod_life.decide(self.pod, self.life, self.now)
+        self.life, self.wake_at = decision.life, decision.wake_at
+        self.effects += decision.effects
+        return list(decision.effects)
+
+    def fact(self, fact: facts.Fact) -> None:
+        self.facts += 1
+        self.happens(facts.Numbered(self.facts, fact))
+
+    def answer_all(self) -> None:
+        """Let the machine do what was asked, until nothing more is asked."""
+        self.decide()
+        while asked := self.take(h.PrepareVolumes, h.MakeSandbox, h.EnsureImage, h.LaunchRun, h.LeaveSandbox):
+            for effect in asked:
+                self.answer(effect)
+
+    def answer(self, effect: h.Effect) -> None:
+        match effect:
+            case h.PrepareVolumes():
+                self.happens(h.VolumesReady())
+            case h.MakeSandbox(attempt):
+                self.happens(h.SandboxReady(attempt, ("10.0.0.2",)))
+            case h.EnsureImage(container):
+                self.happens(h.ImageReady(container, "sha256:1"))
+            case h.LaunchRun(container, attempt):
+                self.fact(facts.Started(container, attempt, f"{container}-{attempt}", 1, self.now))
+            case h.LeaveSandbox():
+                self.happens(h.SandboxLeft())
+
+    def take(self, *kinds: type) -> list[h.Effect]:
+        taken = [effect for effect in self.effects if isinstance(effect, kinds)]
+        self.effects = [effect for effect in self.effects if not isinstance(effect, kinds)]
+        return taken
+
+    def exits(self, container: str, code: int, *, oom: bool = False) -> None:
+        attempt = self.life.containers[container].attempt
+        self.fact(facts.Exited(container, attempt, f"{container}-{attempt}", code, 0, oom, self.now))
+
+    def passes(self, seconds: float) -> None:
+        self.now += seconds
+        self.decide()
+
+    def status(self) -> objects.PodStatus:
+        return status.pod_status(self.pod, self.life, HOST, self.now)
+
+    def events(self) -> list[str]:
+        return [effect.reason for effect in self.effects if isinstance(effect, h.Emit)]
+
+
+def running(story: Story) -> Story:
+    story.answer_all()
+    return story
+
+
+def test_a_pod_goes_from_pending_to_running_and_ready() -> None:
+    story = Story(a_pod("a", "b"))
+    first = story.status()
+    assert first.phase == "Pending"
+    assert [s.state.waiting.reason for s in first.container_statuses if s.state.waiting] == ["ContainerCreating"] * 2
+    running(story)
+    shown = story.status()
+    assert shown.phase == "Running"
+    assert shown.pod_ip == "10.0.0.2"
+    assert [c.status for c in shown.conditions] == ["True"] * 5
+    assert story.events() == ["Created", "Started", "Created", "Started"]
+
+
+def test_restarts_wait_as_the_kubelet_does_and_start_afresh_after_ten_quiet_minutes() -> None:
+    story = running(Story(a_pod("a")))
+    waits = []
+    for _ in range(9):
+        story.exits("a", 1)
+        assert story.decide() == [] or story.wake_at is None
+        waits.append(0.0 if story.wake_at is None else story.wake_at - story.now)
+        story.now = story.wake_at or story.now
+        story.answer_all()
+        assert story.life.containers["a"].state == "running"
+    assert waits == [0, 10, 20, 40, 80, 160, 300, 300, 300]
+    story.passes(601)
+    story.exits("a", 1)
+    assert story.wake_at is None
+
+
+def test_a_crash_loop_is_shown_in_kubernetes_words() -> None:
+    story = running(Story(a_pod("a")))
+    for _ in range(2):
+        story.exits("a", 7)
+        story.answer_all()
+    shown = story.status().container_statuses[0]
+    assert shown.state.waiting is not None
+    assert shown.state.waiting.reason == "CrashLoopBackOff"
+    assert shown.state.waiting.message == "back-off 10s restarting failed container=a pod=web_default(u-1)"
+    assert shown.last_state.terminated is not None
+    assert shown.last_state.terminated.exit_code == 7
+    assert shown.restart_count == 1
+    assert story.status().phase == "Running"
+    assert story.events().count("BackOff") == 1
+
+
+@pytest.mark.parametrize(
+    ("policy", "codes", "phase"),
+    [
+        ("Never", (0, 0), "Succeeded"),
+        ("Never", (0, 3), "Failed"),
+        ("OnFailure", (0, 0), "Succeeded"),
+        ("OnFailure", (0, 3), "Running"),
+        ("Always", (0, 0), "Running"),
+    ],
+)
+def test_the_restart_policy_decides_how_a_pod_ends(policy: str, codes: tuple[int, int], phase: str) -> None:
+    story = running(Story(a_pod("a", "b", policy=policy)))
+    story.exits("a", codes[0])
+    story.exits("b", codes[1])
+    assert story.status().phase == phase
+    story.answer_all()
+    assert (story.life.sandbox.state == "absent") == (phase in ("Succeeded", "Failed"))
+    assert story.status().phase == phase
+
+
+def test_an_oom_kill_has_its_own_reason() -> None:
+    story = running(Story(a_pod("a", policy="Never")))
+    story.exits("a", 137, oom=True)
+    terminated = story.status().container_statuses[0].state.terminated
+    assert terminated is not None
+    assert (terminated.reason, terminated.exit_code) == ("OOMKilled", 137)
+
+
+def test_init_containers_run_one_after_another_before_the_others() -> None:
+    story = Story(a_pod("a", init=("first", "second")))
+    running(story)
+    assert [name for name, c in story.life.containers.items() if c.state == "running"] == ["first"]
+    assert story.status().phase == "Pending"
+    story.exits("first", 0)
+    story.answer_all()
+    assert [name for name, c in story.life.containers.items() if c.state == "running"] == ["second"]
+    story.exits("second", 0)
+    story.answer_all()
+    assert story.life.containers["a"].state == "running"
+    assert story.status().phase == "Running"
+
+
+def test_an_init_container_that_fails_for_good_fails_the_pod() -> None:
+    story = running(Story(a_pod("a", init=("first",), policy="Never")))
+    story.exits("first", 2)
+    story.answer_all()
+    assert story.status().phase == "Failed"
+    assert not story.life.containers["a"].has_run
+
+
+def test_deletion_signals_then_kills_then_removes() -> None:
+    story = running(Story(a_pod("a", "b")))
+    story.pod = deleted(story.pod, grace=5)
+    story.effects.clear()
+    story.decide()
+    assert [e.container for e in story.take(h.SignalRun) if isinstance(e, h.SignalRun)] == ["a", "b"]
+    assert story.events() == ["Killing", "Killing"]
+    story.exits("a", 0)
+    story.passes(4.9)
+    assert story.take(h.KillRun) == []
+    story.passes(0.2)
+    assert story.take(h.KillRun) == [h.KillRun("b", 0)]
+    story.exits("b", 137)
+    story.answer_all()
+    assert story.take(h.RemovePod) == [h.RemovePod()]
+    assert story.status().phase == "Failed"
+    story.passes(1000)
+    assert story.take(h.RemovePod) == []
+
+
+def test_a_second_delete_may_shorten_the_grace_period_but_not_below_two_seconds() -> None:
+    story = running(Story(a_pod("a")))
+    story.pod = deleted(story.pod, grace=600)
+    story.decide()
+    story.passes(1)
+    story.pod = deleted(story.pod, grace=0)
+    story.decide()
+    assert story.take(h.KillRun) == []
+    assert story.wake_at == 1002.0
+    story.passes(1)
+    assert story.take(h.KillRun) == [h.KillRun("a", 0)]
+
+
+def test_a_pod_deleted_before_it_began_is_simply_removed() -> None:
+    story = Story(deleted(a_pod("a")))
+    story.decide()
+    assert story.take(h.RemovePod) == [h.RemovePod()]
+    assert story.take(h.MakeSandbox, h.PrepareVolumes) == []
+
+
+def test_when_the_shim_dies_the_pod_gets_a_new_sandbox_and_its_runs_are_unknown() -> None:
+    story = running(Story(a_pod("a", "b")))
+    story.exits("b", 3)  # known before the shim died, still in its journal
+    story.happens(h.ShimLost())
+    lost = story.life.containers["a"].run
+    known = story.life.containers["b"].run
+    assert lost is not None
+    assert (lost.code, lost.reason) == (137, "ContainerStatusUnknown")
+    assert known is not None
+    assert (known.code, known.reason) == (3, "Error")
+    story.answer_all()
+    assert "SandboxChanged" in story.events()
+    assert story.life.sandbox.attempt == 1
+    assert story.life.containers["a"].state == "running"
+    assert story.life.containers["a"].attempt == 1
+
+
+def test_under_never_a_lost_sandbox_is_not_made_again() -> None:
+    story = running(Story(a_pod("a", policy="Never")))
+    story.happens(h.ShimLost())
+    story.answer_all()
+    assert story.status().phase == "Failed"
+    assert story.take(h.MakeSandbox) == []
+
+
+def test_when_pause_dies_what_runs_is_stopped_before_the_new_sandbox() -> None:
+    story = running(Story(a_pod("a", init=("i",))))
+    story.exits("i", 0)
+    story.answer_all()
+    story.effects.clear()
+    story.fact(facts.SandboxEnded(0, story.now))
+    assert story.take(h.SignalRun) == [h.SignalRun("a", 0)]
+    assert story.take(h.LeaveSandbox) == []
+    story.exits("a", 143)
+    story.answer_all()
+    assert story.life.containers["i"].attempt == 1, "init containers run again in the new sandbox"
+    assert story.life.containers["i"].state == "running"
+
+
+def test_an_unknown_image_waits_longer_each_time() -> None:
+    story = Story(a_pod("a"))
+    story.decide()
+    story.take(h.PrepareVolumes)
+    story.happens(h.VolumesReady())
+    story.happens(h.SandboxReady(0, ("10.0.0.2",)))
+    waits = []
+    for _ in range(3):
+        assert story.take(h.EnsureImage) == [h.EnsureImage("a")]
+        story.happens(h.ImageFailed("a", "ErrImagePull", "nowhere"))
+        assert story.wake_at is not None
+        waits.append(story.wake_at - story.now)
+        story.passes(waits[-1])
+    assert waits == [10, 20, 40]
+    assert "BackOff" in story.events()
+
+
+def test_a_start_that_fails_counts_as_a_run_with_exit_code_128() -> None:
+    story = Story(a_pod("a", policy="Never"))
+    story.decide()
+    story.happens(h.VolumesReady())
+    story.happens(h.SandboxReady(0, ()))
+    story.happens(h.ImageReady("a", "sha256:1"))
+    story.fact(facts.StartFailed("a", 0, "a-0", "execute", 2, 'exec: "nope": not found', story.now))
+    shown = story.status()
+    assert shown.phase == "Failed"
+    terminated = shown.container_statuses[0].state.terminated
+    assert terminated is not None
+    assert (terminated.reason, terminated.exit_code) == ("StartError", 128)
+    assert terminated.started_at == "1970-01-01T00:00:00Z"
+
+
+def test_a_new_kubelet_asks_again_for_what_was_on_its_way() -> None:
+    story = Story(a_pod("a"))
+    story.decide()
+    story.happens(h.VolumesReady())
+    story.happens(h.SandboxReady(0, ()))
+    story.happens(h.ImageReady("a", "sha256:1"))
+    story.effects.clear()
+    story.life = lives.decode(lives.encode(story.life))
+    story.happens(h.Resumed(connected=True))
+    assert pod_life.unfinished(story.life) == (h.LaunchRun("a", 0),)
+    story.fact(facts.Started("a", 0, "a-0", 1, story.now))
+    assert pod_life.unfinished(story.life) == ()
+
+
+def test_a_repeated_fact_changes_nothing() -> None:
+    story = running(Story(a_pod("a")))
+    before = story.life
+    story.happens(facts.Numbered(1, facts.Started("a", 0, "a-0", 1, story.now)))
+    assert story.life == before
+
+
+# ---- generated histories ---------------------------------------------------------------------------------------------
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("exit"), st.sampled_from(["i", "a", "b"]), st.sampled_from([0, 1, 137])),
+        st.tuples(st.just("wait"), st.sampled_from([0.5, 5.0, 40.0, 700.0])),
+        st.tuples(st.just("answer")),
+        st.tuples(st.just("shim dies")),
+        st.tuples(st.just("pause dies")),
+        st.tuples(st.just("kubelet dies")),
+        st.tuples(st.just("delete"), st.sampled_from([0, 5, 30])),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(policy=st.sampled_from(["Always", "OnFailure", "Never"]), steps=STEPS)
+def test_no_history_runs_anything_twice_or_leaves_a_deleted_pod(policy: str, steps: list[tuple[object, ...]]) -> None:
+    story = Story(a_pod("a", "b", init=("i",), policy=policy))
+    launched: set[tuple[str, int]] = set()
+
+    def machine() -> None:
+        story.decide()
+        while asked := story.take(h.PrepareVolumes, h.MakeSandbox, h.EnsureImage, h.LaunchRun, h.LeaveSandbox):
+            for effect in asked:
+                if isinstance(effect, h.LaunchRun):
+                    key = (effect.container, effect.attempt)
+                    assert key not in launched, "an attempt ran twice"
+                    assert story.life.sandbox.state == "ready"
+                    if effect.container != "i":
+                        assert story.life.initialized, "a container ran before its init container"
+                    launched.add(key)
+                story.answer(effect)
+
+    for step in steps:
+        match step:
+            case ("exit", str(name), int(code)) if story.life.containers[name].state == "running":
+                story.exits(name, code)
+            case ("wait", float(seconds)):
+                story.passes(seconds)
+            case ("answer",):
+                machine()
+            case ("shim dies",) if story.life.sandbox.state == "ready":
+                story.effects = [e for e in story.effects if not isinstance(e, h.LaunchRun)]
+                story.happens(h.ShimLost())
+            case ("pause dies",) if story.life.sandbox.state == "ready":
+                story.fact(facts.SandboxEnded(story.life.sandbox.attempt, story.now))
+            case ("kubelet dies",):
+                story.effects.clear()
+                story.life = lives.decode(lives.encode(story.life))
+                story.happens(h.Resumed(connected=story.life.sandbox.state in ("ready", "broken", "making")))
+                story.effects += pod_life.unfinished(story.life)
+            case ("delete", int(grace)) if story.pod.metadata.deletion_timestamp is None:
+                story.pod = deleted(story.pod, grace)
+        check_shown(story)
+    if story.pod.metadata.deletion_timestamp is None:
+        story.pod = deleted(story.pod)
+    for _ in range(30):
+        machine()
+        for name, container in story.life.containers.items():
+            if container.state == "running" and container.stop is not None and container.stop.killed:
+                story.exits(name, 137)
+        story.passes(31)
+    assert story.life.removing
+    assert story.life.sandbox.state == "absent"
+
+
+def check_shown(story: Story) -> None:
+    shown = story.status()
+    for one in (*shown.init_container_statuses, *shown.container_statuses):
+        states = [s for s in (one.state.waiting, one.state.running, one.state.terminated) if s is not None]
+        assert len(states) == 1
+        running_now = story.life.containers[one.name].state == "running"
+        assert (one.state.running is not None) == running_now
+    if story.life.final:
+        assert shown.phase == story.life.final
+    if shown.phase == "Running" and story.pod.spec.restart_policy == "Never":
+        assert any(c.state in ("running", "launching") for c in story.life.containers.values())
