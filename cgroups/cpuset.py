@@ -1,9 +1,12 @@
-"""v1 cpusets. Unlike on v2, a new one is empty and takes no process until it has processors and memory nodes: both
-come from its parent."""
+"""Binding a group to processors, on v2 and v1.
+
+A new v1 cpuset is empty and takes no process until it has processors and memory nodes: both come from its parent.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 
 from cgroups import files
@@ -11,9 +14,8 @@ from cgroups import files
 FILES = ("cpuset.cpus", "cpuset.mems")
 
 
-def make(point: str, path: str) -> str:
-    """The directory of group `path` on the v1 mount `point`, made with its parents where missing; what is set already
-    stays."""
+def make_v1(point: str, path: str) -> str:
+    """The directory of group `path` on the v1 mount `point`, made with its parents; what is set already stays."""
     directory = point
     for name in path.strip("/").split("/"):
         parent, directory = directory, f"{directory}/{name}"
@@ -25,7 +27,18 @@ def make(point: str, path: str) -> str:
     return directory
 
 
-def confine(directory: str, cpus: str) -> None:
+def confine_v1(directory: str, cpus: str) -> None:
     """Set the processors; "" gives the parent's."""
-    wanted = cpus or files.read(f"{os.path.dirname(directory)}/cpuset.cpus")
-    files.write(f"{directory}/cpuset.cpus", wanted)
+    files.write(f"{directory}/cpuset.cpus", cpus or files.read(f"{os.path.dirname(directory)}/cpuset.cpus"))
+
+
+def confine_v2(directory: str, cpus: str) -> None:
+    """The same on v2, where "" means: follow the parent. A write of no bytes would never reach the kernel, hence \\n."""
+    try:
+        files.write(f"{directory}/cpuset.cpus", f"{cpus}\n")
+    except OSError as error:
+        if cpus or error.errno != errno.ENOSPC:
+            raise
+        # Kernels such as 6.1 refuse to empty the list of a group with processes: name the parent's instead.
+        parent = os.path.dirname(directory)
+        files.write(f"{directory}/cpuset.cpus", files.read(f"{parent}/cpuset.cpus.effective"))

@@ -89,7 +89,7 @@ class Group:
 
     def _make_v1(self, point: str) -> None:
         if point == self.hierarchies.v1_controllers.get("cpuset"):
-            cpuset.make(point, self.path)
+            cpuset.make_v1(point, self.path)
             return
         try:
             os.mkdir(point + self.path)
@@ -140,7 +140,7 @@ class Group:
         the CPU quota).
         """
         if limits.cpuset_cpus is not None:
-            self._prepare_cpuset(limits.cpuset_cpus)
+            self._apply_cpuset(limits.cpuset_cpus)
         for controller in self.hierarchies.v2_controllers:
             for knob in knobs.v2(controller, limits):
                 self._set(self.directory, knob)
@@ -176,7 +176,7 @@ class Group:
                     f"{what}: the {knob.controller} controller is not enabled there", errno.ENOENT
                 ) from error
 
-    def _prepare_cpuset(self, cpus: str) -> None:
+    def _apply_cpuset(self, cpus: str) -> None:
         """cpuset costs every group something and few want it: it is enabled, or made on v1, at the first use."""
         if not self.hierarchies.has("cpuset"):
             raise CgroupError(
@@ -185,9 +185,10 @@ class Group:
         try:
             if "cpuset" in self.hierarchies.v2_controllers:
                 self.parent._enable(("cpuset",))
+                cpuset.confine_v2(self.directory, cpus)
                 return
-            directory = cpuset.make(self.hierarchies.v1_controllers["cpuset"], self.path)
-            cpuset.confine(directory, cpus)
+            directory = cpuset.make_v1(self.hierarchies.v1_controllers["cpuset"], self.path)
+            cpuset.confine_v1(directory, cpus)
             for pid in self.pids():
                 with contextlib.suppress(ProcessLookupError):
                     files.write(f"{directory}/cgroup.procs", str(pid))

@@ -1,4 +1,4 @@
-"""Which files carry which limit on cgroup v2 and on v1, and in what order. Pure: group.py does the writing."""
+"""Which files carry which limit on cgroup v2 and on v1, and in what order; cpusets apart. Pure: group.py does the writing."""
 
 from __future__ import annotations
 
@@ -51,9 +51,6 @@ def v2(controller: str, limits: Limits) -> Iterator[Knob]:
             )
         case "pids":
             yield from _given(("pids", "pids.max", limits.pids_max, False))
-        case "cpuset" if limits.cpuset_cpus is not None:
-            # The newline matters for "": a write of no bytes never reaches the kernel.
-            yield Knob("cpuset", "cpuset.cpus", limits.cpuset_cpus + "\n")
 
 
 def _v1_number(amount: int | str) -> str:

@@ -58,15 +58,15 @@ def test_what_is_not_limited_is_written_as_max_so_that_a_resize_can_lift_it(noth
 
 FULL = Limits(
     cpu_shares=1024, cpu_quota_us=50_000, memory_max=4096, memory_high=2048, memory_min=1024, memory_swap_max=0,
-    memory_oom_group=True, pids_max=9, cpuset_cpus="0-1",
+    memory_oom_group=True, pids_max=9,
 )  # fmt: skip
 
 
 def test_limits_become_the_files_of_v2() -> None:
-    written = {k.file: k.value for c in ("cpu", "memory", "pids", "cpuset") for k in knobs.v2(c, FULL)}
+    written = {k.file: k.value for c in ("cpu", "memory", "pids") for k in knobs.v2(c, FULL)}
     assert written == {
         "cpu.weight": "100", "cpu.max": "50000 100000", "memory.min": "1024", "memory.high": "2048",
-        "memory.max": "4096", "memory.swap.max": "0", "memory.oom.group": "1", "pids.max": "9", "cpuset.cpus": "0-1\n",
+        "memory.max": "4096", "memory.swap.max": "0", "memory.oom.group": "1", "pids.max": "9",
     }  # fmt: skip
 
 
