@@ -1,5 +1,4 @@
-"""`python -m cgroups`: where this machine keeps its controllers, and what the caller's own group may use. Changes
-nothing."""
+"""`python -m cgroups`: where this machine keeps its controllers, and what the caller's own group may use."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def confine_v1(directory: str, cpus: str) -> None:
 
 
 def confine_v2(directory: str, cpus: str) -> None:
-    """The same on v2, where "" means: follow the parent. A write of no bytes would never reach the kernel, hence \\n."""
+    """The same on v2. The newline is for "": a write of no bytes would never reach the kernel."""
     try:
         files.write(f"{directory}/cpuset.cpus", f"{cpus}\n")
     except OSError as error:

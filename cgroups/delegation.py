@@ -44,8 +44,7 @@ def resolve_parent(parent: str, hierarchies: Hierarchies, own: str | None = None
 
 
 def _unit_of_leaf(place: Group, parent: str) -> Group:
-    """The unit of a caller that is in `<unit><parent>/kubelet` already, or was put into `<unit>/kubelet`
-    (DelegateSubgroup=)."""
+    """The unit of a caller in `<unit><parent>/kubelet`, or put into `<unit>/kubelet` by DelegateSubgroup=."""
     for leaf in (f"{parent}/{LEAF}", f"/{LEAF}"):
         if place.path.endswith(leaf) and place.path != leaf:
             return Group(place.path.removesuffix(leaf), place.hierarchies)

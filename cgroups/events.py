@@ -1,5 +1,4 @@
-"""Waiting for a flat keyed file such as cgroup.events to change. No polling interval: kernfs wakes poll(2) with
-POLLPRI."""
+"""Waiting for a file such as cgroup.events to change, without polling: kernfs wakes poll(2) with POLLPRI."""
 
 from __future__ import annotations
 

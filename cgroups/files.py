@@ -1,5 +1,4 @@
-"""Reading and writing the kernel's one-value files. Plain descriptors: buffered files would drop empty writes and
-cost more."""
+"""Reading and writing the kernel's small files, by plain descriptors: buffered files cost more and drop empty writes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""One control group, by its path. Life and death (kill, freeze, populated) are always v2's; limits go where the
-controllers are.
+"""One control group, by its path: life and death always by v2, limits where the controllers are.
 
 Every group has a directory in v2, made first and removed last: whatever was cut short, v2 shows all that there is to
 sweep. Nothing is written to groups that were not made here, save to enable controllers for the ones below.
@@ -24,8 +23,7 @@ from cgroups.stats import Places, Stats
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The group `path` (absolute, below the mount points), whether or not it exists. All errors are CgroupError, an
-    OSError."""
+    """The group `path` (absolute, below the mount points), whether it exists or not. Errors are CgroupError."""
 
     path: str
     hierarchies: Hierarchies
@@ -85,7 +83,7 @@ class Group:
             pass
         except FileNotFoundError:
             self.parent._make_v2(controllers)
-            os.mkdir(self.directory)
+            os.makedirs(self.directory, exist_ok=True)  # Another process may be making the same.
 
     def _make_v1(self, point: str) -> None:
         if point == self.hierarchies.v1_controllers.get("cpuset"):
@@ -202,8 +200,11 @@ class Group:
     # Members
 
     def add(self, pid: int) -> None:
-        """Move a process with all its threads here. A new process does better with `open_for_clone` and
-        `v1_task_files`: this takes the kernel's lock on all forks, some milliseconds for each hierarchy."""
+        """Move a process with all its threads here.
+
+        A new process does better with `open_for_clone` and `v1_task_files`: this takes the kernel's lock on all forks,
+        some milliseconds for each hierarchy.
+        """
         try:
             files.write(f"{self.directory}/cgroup.procs", str(pid))
             for directory in self._v1_directories():
@@ -254,8 +255,7 @@ class Group:
     # Life and death
 
     def freeze(self, timeout: float = 10.0) -> None:
-        """Stop all processes here and below; CgroupError if one is not stopped within `timeout` seconds (it may be in
-        disk sleep)."""
+        """Stop all processes here and below; CgroupError if one (in disk sleep?) runs on after `timeout` seconds."""
         self._write_v2("cgroup.freeze", "1")
         if not events.wait_for(self.directory, "frozen", 1, timeout):
             raise CgroupError(f"cannot freeze control group {self.path}: a process did not stop within {timeout:g} s")

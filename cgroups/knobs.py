@@ -1,4 +1,4 @@
-"""Which files carry which limit on cgroup v2 and on v1, and in what order; cpusets apart. Pure: group.py does the writing."""
+"""Which files carry which limit on cgroup v2 and on v1, and in what order; cpusets apart. Pure: `group` writes them."""
 
 from __future__ import annotations
 
@@ -64,8 +64,7 @@ def v1(controller: str, limits: Limits) -> Iterator[Knob | Coupled]:
             if limits.cpu_shares is not None:
                 yield Knob("cpu", "cpu.shares", str(limits.cpu_shares))
             if limits.cpu_quota_us is not None:
-                # With hierarchical limits a child's quota/period may not pass its parent's, not even between two
-                # writes.
+                # A child's quota/period may not pass its parent's, not even between these two writes.
                 yield Coupled(
                     Knob("cpu", "cpu.cfs_period_us", str(limits.cpu_period_us)),
                     Knob("cpu", "cpu.cfs_quota_us", _v1_number(limits.cpu_quota_us)),

@@ -1,5 +1,4 @@
-"""Walking and removing the directories below a group, in one hierarchy. Files in them belong to the kernel and go
-with them."""
+"""Walking and removing the directories below a group in one hierarchy. Their files are the kernel's and go along."""
 
 from __future__ import annotations
 
@@ -18,8 +17,7 @@ def subdirectories(directory: str) -> list[str]:
 
 
 def walk(directory: str) -> list[str]:
-    """A directory and all below it, parents before children. A list that grows, not recursion: a container may nest
-    deeply."""
+    """A directory and all below it, parents before children. Not recursive: containers may nest groups deeply."""
     found = [directory]
     for place in found:
         found.extend(f"{place}/{name}" for name in subdirectories(place))
