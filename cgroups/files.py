@@ -1,4 +1,4 @@
-"""Reading and writing the kernel's small files, by plain descriptors: buffered files cost more and drop empty writes."""
+"""Reading and writing the kernel's small files by plain descriptors: buffered files cost more and drop empty writes."""
 
 from __future__ import annotations
 
