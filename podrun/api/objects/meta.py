@@ -116,6 +116,14 @@ class TableRow(KubeStruct, frozen=True, kw_only=True):
     object: Any = None
 
 
+class PartialObjectMetadata(KubeStruct, frozen=True, kw_only=True):
+    """What a table's row carries of its object."""
+
+    kind: str = always("PartialObjectMetadata")
+    api_version: str = always("meta.k8s.io/v1")
+    metadata: ObjectMeta = always(ObjectMeta())
+
+
 class Table(KubeStruct, frozen=True, kw_only=True):
     kind: str = always("Table")
     api_version: str = always("meta.k8s.io/v1")

@@ -1,0 +1,138 @@
+"""What podrun does not carry out yet is refused with its path, never ignored.
+
+The tables below are the whole list: a feature that arrives deletes its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from podrun.api import field_errors, objects
+from podrun.api.field_errors import FieldError
+from podrun.api.objects import Container, KubeStruct, Pod, PodSpec, Volume
+
+NOT_YET = "podrun does not carry out this field yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A field by its Python name, and the values, besides unset, that ask for nothing."""
+
+    field: str
+    nothing: tuple[Any, ...] = ()
+
+    def refuses(self, part: KubeStruct) -> bool:
+        value = getattr(part, self.field)
+        return not (value is None or value is False or value in ("", (), {}) or value in self.nothing)
+
+
+def _rows(*fields: str) -> tuple[Row, ...]:
+    return tuple(Row(field) for field in fields)
+
+
+METADATA = _rows("finalizers", "owner_references")
+
+SPEC = (
+    *_rows("active_deadline_seconds", "affinity", "dns_config", "ephemeral_containers", "host_ipc", "host_pid"),
+    *_rows("hostname_override", "image_pull_secrets", "node_selector", "overhead", "priority_class_name"),
+    *_rows("readiness_gates", "resource_claims", "resources", "runtime_class_name", "scheduling_gates"),
+    *_rows("set_hostname_as_fqdn", "subdomain", "topology_spread_constraints"),
+    Row("dns_policy", ("Default", "ClusterFirst")),
+    Row("host_users", (True,)),
+    Row("os", (objects.PodOS(name="linux"),)),
+    Row("priority", (0,)),
+    Row("scheduler_name", ("default-scheduler",)),
+)
+
+POD_SECURITY = (
+    *_rows("app_armor_profile", "fs_group", "fs_group_change_policy", "run_as_group", "run_as_non_root"),
+    *_rows("run_as_user", "se_linux_change_policy", "se_linux_options", "seccomp_profile", "supplemental_groups"),
+    *_rows("supplemental_groups_policy", "sysctls", "windows_options"),
+)
+
+CONTAINER = (
+    *_rows("env_from", "lifecycle", "liveness_probe", "readiness_probe", "restart_policy", "restart_policy_rules"),
+    *_rows("startup_probe", "stdin", "stdin_once", "tty", "volume_devices"),
+    Row(
+        "resize_policy",
+        (
+            tuple(
+                objects.ContainerResizePolicy(resource_name=name, restart_policy="NotRequired")
+                for name in ("cpu", "memory")
+            ),
+        ),
+    ),
+)
+
+CONTAINER_SECURITY = (
+    *_rows("app_armor_profile", "privileged", "read_only_root_filesystem", "run_as_group", "run_as_non_root"),
+    *_rows("run_as_user", "se_linux_options", "seccomp_profile", "windows_options"),
+    Row("allow_privilege_escalation", (True,)),
+    Row("capabilities", (objects.Capabilities(),)),
+    Row("proc_mount", ("Default",)),
+)
+
+ENV = _rows("value_from")
+PORT = _rows("host_ip")
+PORT_UNLESS_HOST_NETWORK = (Row("host_port", (0,)),)
+MOUNT = (
+    *_rows("sub_path", "sub_path_expr"),
+    Row("mount_propagation", ("None",)),
+    Row("recursive_read_only", ("Disabled",)),
+)
+RESOURCES = frozenset(("cpu", "memory"))
+
+VOLUME = _rows(*(field for field in Volume.__struct_fields__ if field not in ("name", "empty_dir", "host_path")))
+EMPTY_DIR = _rows("medium", "size_limit")
+
+
+def unsupported(pod: Pod) -> list[FieldError]:
+    """Every field of a pod that asks for what podrun cannot do; expects defaults to be set."""
+    return [field_errors.forbidden(path, NOT_YET) for path in _pod(pod)]
+
+
+def _pod(pod: Pod) -> Iterator[str]:
+    spec = pod.spec
+    yield from _refused(METADATA, pod.metadata, "metadata")
+    for index, volume in enumerate(spec.volumes):
+        where = f"spec.volumes[{index}]"
+        yield from _refused(VOLUME, volume, where)
+        if volume.empty_dir:
+            yield from _refused(EMPTY_DIR, volume.empty_dir, f"{where}.emptyDir")
+    for shown, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
+        for index, container in enumerate(containers):
+            yield from _container(container, spec, f"spec.{shown}[{index}]")
+    yield from _refused(SPEC, spec, "spec")
+    if spec.security_context:
+        yield from _refused(POD_SECURITY, spec.security_context, "spec.securityContext")
+
+
+def _container(container: Container, spec: PodSpec, path: str) -> Iterator[str]:
+    ports = PORT if spec.host_network else PORT + PORT_UNLESS_HOST_NETWORK
+    for index, port in enumerate(container.ports):
+        yield from _refused(ports, port, f"{path}.ports[{index}]")
+    for index, variable in enumerate(container.env):
+        yield from _refused(ENV, variable, f"{path}.env[{index}]")
+    for index, mount in enumerate(container.volume_mounts):
+        yield from _refused(MOUNT, mount, f"{path}.volumeMounts[{index}]")
+    for shown, amounts in (("limits", container.resources.limits), ("requests", container.resources.requests)):
+        yield from (f"{path}.resources.{shown}[{name}]" for name in amounts if name not in RESOURCES)
+    if container.resources.claims:
+        yield f"{path}.resources.claims"
+    yield from _refused(CONTAINER, container, path)
+    if container.security_context:
+        yield from _refused(CONTAINER_SECURITY, container.security_context, f"{path}.securityContext")
+
+
+def _refused(rows: tuple[Row, ...], part: KubeStruct, path: str) -> Iterator[str]:
+    for row in rows:
+        if row.refuses(part):
+            yield f"{path}.{_shown(type(part))(row.field)}"
+
+
+@lru_cache(maxsize=64)
+def _shown(type_: type[KubeStruct]) -> Callable[[str], str]:
+    return dict(zip(type_.__struct_fields__, type_.__struct_encode_fields__, strict=True)).__getitem__
