@@ -81,7 +81,8 @@ class Cgroupfs:
 
 @dataclass(frozen=True, slots=True)
 class Dev:
-    """A tmpfs with the standard devices (null zero full random urandom tty), links (fd stdin stdout stderr ptmx core), and pts."""
+    """A tmpfs with the standard devices (null zero full random urandom tty), pts, and links (fd stdin stdout stderr
+    ptmx core)."""
 
     target: str = "/dev"
 
@@ -93,7 +94,7 @@ class Mqueue:
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """Cover what may not be seen: a file by /dev/null, a directory by an empty read-only tmpfs. Absent targets are skipped."""
+    """Cover what may not be seen: a file by /dev/null, a directory by an empty read-only tmpfs. Absent: skipped."""
 
     target: str
 
@@ -110,7 +111,7 @@ Mount = Bind | PodShm | Tmpfs | Proc | Sysfs | Cgroupfs | Dev | Mqueue | Mask | 
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """The overlay that becomes `/`. Layer names are relative to `layers_dir`, topmost first, so that 127 fit in one page."""
+    """The overlay that becomes `/`. Layer names are relative to `layers_dir`, topmost first: 127 fit in one page."""
 
     layers_dir: str
     layers: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""How every wrapper in this folder calls the kernel: a signature declared once, errno turned into words in one place."""
+"""How the wrappers in this folder call the kernel: a signature declared once, errno turned into words in one place."""
 
 from __future__ import annotations
 

@@ -1,0 +1,223 @@
+"""Carrying out a mount plan inside a root that a hostile image has made: every target by descriptor, never by path.
+
+The plan's order is kept. Nothing here decides what is mounted.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from cgroups.group import Group
+from podrun.container import devices, plan
+from podrun.container.newborn import StepError
+from podrun.container.plan import Propagation
+from podrun.linux import mount, statfs
+from podrun.linux.mount import Attribute, MountFlag
+from podrun.linux.openat2 import Resolve, make_directories, openat2
+from podrun.linux.syscall import SyscallError
+
+# Plain numbers once: joining flags again for each mount would cost more than the mount.
+_SAFE = Attribute.NOSUID | Attribute.NODEV | Attribute.NOEXEC
+_SAFE_READ_ONLY = _SAFE | Attribute.RDONLY
+_MASKED = Attribute.RDONLY | Attribute.NOSUID | Attribute.NOEXEC
+_PLACE = os.O_PATH | os.O_CLOEXEC
+_FIXED = Resolve.IN_ROOT | Resolve.NO_SYMLINKS
+_PROPAGATION = {
+    Propagation.PRIVATE: MountFlag.PRIVATE,
+    Propagation.SLAVE: MountFlag.SLAVE,
+    Propagation.SHARED: MountFlag.SHARED,
+}
+# What lxcfs and the like offer a better answer for; anything else on procfs would lift a wall (CVE-2019-16884).
+_PROC_FILES = frozenset(
+    f"/proc/{name}" for name in ("cpuinfo", "diskstats", "loadavg", "meminfo", "slabinfo", "stat", "swaps", "uptime")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where mounts go, and what they are made from."""
+
+    root: int  # O_PATH descriptor of the container's root
+    null: int  # of the machine's /dev/null
+    shm: str  # where the pod's /dev/shm is mounted; empty for none
+    group: Group  # joined already
+
+
+def attach(site: Site, item: plan.Mount) -> None:
+    """Carry out one item of a mount plan. Raises OSError."""
+    match item:
+        case plan.Bind():
+            _bind(site, item)
+        case plan.PodShm(target):
+            if not site.shm:
+                raise StepError(0, f"cannot mount {target}: the pod has no shared memory")
+            _attach_copy(os.open(site.shm, _PLACE | os.O_DIRECTORY), _fixed_directory(site, target))
+        case plan.Tmpfs(target, options, readonly):
+            parsed = dict(_option(o) for o in options.split(",") if o)
+            tmpfs = mount.new_mount("tmpfs", {"source": "tmpfs", **parsed}, Attribute.NOSUID | Attribute.NODEV)
+            if readonly:
+                mount.mount_setattr(tmpfs, Attribute.RDONLY)
+            _attach(tmpfs, _directory(site, target))
+        case plan.Proc(target):
+            _attach(mount.new_mount("proc", {"source": "proc"}, _SAFE), _fixed_directory(site, target))
+        case plan.Sysfs(target, readonly):
+            sysfs = mount.new_mount("sysfs", {"source": "sysfs"}, _SAFE_READ_ONLY if readonly else _SAFE)
+            _attach(sysfs, _fixed_directory(site, target))
+        case plan.Cgroupfs(target, readonly):
+            _cgroupfs(site, target, _SAFE_READ_ONLY if readonly else _SAFE)
+        case plan.Dev(target):
+            place = _fixed_directory(site, target)
+            devices.mount_dev(place)
+            os.close(place)
+        case plan.Mqueue(target):
+            _attach(mount.new_mount("mqueue", {"source": "mqueue"}, _SAFE), _fixed_directory(site, target))
+        case plan.Mask(target):
+            _mask(site, target)
+        case plan.ReadOnly(target):
+            _read_only(site, target)
+
+
+def _option(text: str) -> tuple[str, str | None]:
+    key, separator, value = text.partition("=")
+    return key, value if separator else None
+
+
+def _attach(tree: int, target: int) -> None:
+    mount.move_mount(tree, target)
+    os.close(tree)
+    os.close(target)
+
+
+def _attach_copy(source: int, target: int, attributes: Attribute = mount.NOTHING) -> None:
+    tree = mount.open_tree(source, "")
+    os.close(source)
+    mount.mount_setattr(tree, attributes, propagation=MountFlag.PRIVATE)
+    _attach(tree, target)
+
+
+# Targets
+
+
+def _fixed_directory(site: Site, target: str) -> int:
+    """A directory of the system: on its way nothing may be a link, as the image could have made it (CVE-2019-19921)."""
+    try:
+        return openat2(site.root, target, _PLACE | os.O_DIRECTORY, resolve=_FIXED)
+    except SyscallError as error:
+        if error.errno == errno.ENOENT:
+            os.close(make_directories(site.root, target))
+            return openat2(site.root, target, _PLACE | os.O_DIRECTORY, resolve=_FIXED)
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            raise StepError(error.errno, f"cannot mount on {target}: in this image it is no plain directory") from error
+        raise
+
+
+def _directory(site: Site, target: str) -> int:
+    return _outside_proc(target, make_directories(site.root, target))
+
+
+def _place_for(site: Site, target: str, like: int) -> int:
+    """The target of a bind mount, made when absent: a directory, or an empty file where `like` is none."""
+    if stat.S_ISDIR(os.fstat(like).st_mode):
+        return _directory(site, target)
+    try:
+        place = openat2(site.root, target, _PLACE)
+    except SyscallError as error:
+        if error.errno != errno.ENOENT:
+            raise
+        os.close(make_directories(site.root, str(PurePosixPath(target).parent)))
+        create = os.O_CREAT | os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
+        os.close(openat2(site.root, target, create, 0o644))
+        place = openat2(site.root, target, _PLACE)
+    return _outside_proc(target, place)
+
+
+def _outside_proc(target: str, place: int) -> int:
+    if target not in _PROC_FILES and statfs.file_system_type(place) == statfs.PROC_SUPER_MAGIC:
+        os.close(place)
+        raise StepError(errno.EPERM, f"cannot mount on {target}: it lies inside of /proc")
+    return place
+
+
+# Kinds of mounts
+
+
+def _bind(site: Site, item: plan.Bind) -> None:
+    source = os.open(item.source, _PLACE)
+    if item.subpath:
+        outer, source = source, _beneath(source, item.subpath)
+        os.close(outer)
+    target = _place_for(site, item.target, source)
+    tree = mount.open_tree(source, "", recursive=item.recursive)
+    os.close(source)
+    mount.mount_setattr(tree, propagation=_PROPAGATION[item.propagation], recursive=item.recursive)
+    if item.readonly:
+        mount.mount_setattr(tree, Attribute.RDONLY)
+    _attach(tree, target)
+
+
+def _beneath(source: int, subpath: str) -> int:
+    """The subpath of a volume, whose contents a container may be changing right now; made when absent, a directory."""
+    try:
+        return openat2(source, subpath, _PLACE, resolve=Resolve.BENEATH)
+    except SyscallError as error:
+        if error.errno == errno.EXDEV:
+            raise StepError(error.errno, f"cannot use the subpath {subpath}: it leads out of the volume") from error
+        if error.errno != errno.ENOENT:
+            raise
+    return make_directories(source, subpath, 0o750)
+
+
+def _cgroupfs(site: Site, target: str, attributes: Attribute) -> None:
+    """On v2 the container's own group; beside v1 a tmpfs with one directory for each hierarchy, v2 as `unified`."""
+    place = _fixed_directory(site, target)
+    if site.group.hierarchies.mode == "v2":
+        _attach_copy(site.group.open_for_clone(), place, attributes)
+        return
+    points = dict.fromkeys(site.group.hierarchies.v1_controllers.values())
+    directories = {PurePosixPath(point).name: point + site.group.path for point in points}
+    present = {name: path for name, path in directories.items() if os.path.isdir(path)}
+    present["unified"] = site.group.directory
+    tmpfs = mount.new_mount("tmpfs", {"source": "cgroup", "mode": "755", "size": "1m"}, _SAFE)
+    for name in present:
+        os.mkdir(name, 0o755, dir_fd=tmpfs)
+    mount.move_mount(tmpfs, place)
+    for name, path in present.items():
+        inner = os.open(name, _PLACE | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=tmpfs)
+        _attach_copy(os.open(path, _PLACE | os.O_DIRECTORY), inner, attributes)
+    mount.mount_setattr(tmpfs, Attribute.RDONLY)
+    os.close(tmpfs)
+    os.close(place)
+
+
+def _existing(then: Callable[[int], None], site: Site, target: str) -> None:
+    try:
+        place = openat2(site.root, target, _PLACE, resolve=_FIXED)
+    except SyscallError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return
+        raise
+    then(place)
+
+
+def _mask(site: Site, target: str) -> None:
+    def cover(place: int) -> None:
+        if stat.S_ISDIR(os.fstat(place).st_mode):
+            empty = {"source": "tmpfs", "mode": "555", "size": "4096"}
+            _attach(mount.new_mount("tmpfs", empty, _SAFE_READ_ONLY), place)
+        else:
+            # Read-only, or the container's root could change the mode of the machine's own device through it.
+            _attach_copy(os.dup(site.null), place, _MASKED)
+
+    _existing(cover, site, target)
+
+
+def _read_only(site: Site, target: str) -> None:
+    def freeze(place: int) -> None:
+        _attach_copy(os.dup(place), place, Attribute.RDONLY)
+
+    _existing(freeze, site, target)

@@ -1,0 +1,183 @@
+"""The birth of a process in a pod: one clone3, an ordered list of steps in the child, a pipe that tells how it went.
+
+Pause, containers and exec'd processes are all born here. It does not know what the steps do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import NoReturn, TypeVar
+
+from podrun.linux import namespaces, pidfd, prctl
+from podrun.linux.clone3 import CloneFlag, clone3
+
+_ALL_SIGNALS = signal.valid_signals()
+_LONGEST_MESSAGE = 2000  # characters; a report fits in a pipe without blocking
+
+
+@dataclass(frozen=True, slots=True)
+class Newborn:
+    """A child that is on its way. All three descriptors and the child itself are the caller's to close and to reap."""
+
+    pid: int  # for display only: whoever signals uses the pidfd
+    pidfd: int
+    report: int  # non-blocking read end: collect all bytes until EOF, then `read_outcome`
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """It was exec'd (pause: it holds). `notes` are what could not be done as wished and was gone on without."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StartError:
+    """It was never exec'd; `step` in words, `errno` 0 where it was no system call."""
+
+    step: str
+    errno: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.step}: {self.message}"
+
+
+class SpawnError(Exception):
+    """Not even a child came to be. Nothing is left behind."""
+
+    def __init__(self, reason: StartError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+class StepError(OSError):
+    """A step failed in words of its own; `errno` may be 0."""
+
+    def __init__(self, error: int, message: str) -> None:
+        super().__init__(error, message)
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+@dataclass(slots=True, kw_only=True)
+class Birth:
+    """What the steps of one child share; extended by each kind of child."""
+
+    report: int = -1  # write end, close-on-exec
+    parent: int = -1  # pidfd of the parent
+    notes: list[str] = field(default_factory=list)
+
+
+B = TypeVar("B", bound=Birth)
+
+
+def read_outcome(report: bytes) -> Resolved | StartError:
+    """What all bytes of a report, up to its EOF, mean. Never raises: no child can confuse its parent."""
+    outcome: Resolved | StartError = StartError("start", 0, "the process was killed before it could start its program")
+    for line in report.splitlines():
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            said = json.loads(line)
+            if "step" in said:
+                return StartError(str(said["step"]), int(said["errno"]), str(said["message"]))
+            groups, notes = tuple(map(int, said["groups"])), tuple(map(str, said["notes"]))
+            outcome = Resolved(int(said["uid"]), int(said["gid"]), groups, notes)
+    return outcome
+
+
+def bear(
+    steps: Sequence[Callable[[B], None]],
+    birth: B,
+    flags: CloneFlag,
+    *,
+    cgroup: int = -1,
+    pid_namespace_of: int = -1,
+) -> Newborn:
+    """A child that runs `steps` and must end inside of the last one; the caller returns at once.
+
+    `cgroup` is a descriptor of its v2 group, `pid_namespace_of` the pidfd of a process whose PID namespace the child is
+    born into. The caller has one thread. Raises SyscallError.
+    """
+    with contextlib.ExitStack() as undo:
+        read_end, birth.report = os.pipe2(os.O_CLOEXEC)
+        undo.callback(os.close, birth.report)
+        on_failure = undo.enter_context(contextlib.ExitStack())
+        on_failure.callback(os.close, read_end)
+        os.set_blocking(read_end, False)
+        birth.parent = os.pidfd_open(os.getpid())
+        undo.callback(os.close, birth.parent)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _ALL_SIGNALS)
+        undo.callback(signal.pthread_sigmask, signal.SIG_SETMASK, before)
+        with _children_born_in(pid_namespace_of):
+            pid, child = clone3(flags, cgroup)
+            if pid == 0:
+                _live(steps, birth)
+        on_failure.pop_all()
+        return Newborn(pid, child, read_end)
+
+
+@contextlib.contextmanager
+def _children_born_in(pid_namespace_of: int) -> Iterator[None]:
+    """The PID namespace for children is that of another process for a while; the caller's own never changes."""
+    if pid_namespace_of < 0:
+        yield
+        return
+    own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        namespaces.setns(pid_namespace_of, CloneFlag.NEWPID)
+        yield
+    finally:
+        namespaces.setns(own, CloneFlag.NEWPID)
+        os.close(own)
+
+
+def _live(steps: Sequence[Callable[[B], None]], birth: B) -> NoReturn:
+    step = steps[0]
+    try:
+        gc.disable()  # a collection would copy every page that it looks at
+        for step in steps:
+            step(birth)
+        raise AssertionError("the last step returned")
+    except BaseException as error:
+        with contextlib.suppress(BaseException):
+            _tell(birth, asdict(describe(step.__name__.replace("_", " "), error)))
+    finally:
+        os._exit(70)
+
+
+def describe(step: str, error: BaseException) -> StartError:
+    """An exception in the words that a user reads."""
+    number = (error.errno or 0) if isinstance(error, OSError) else 0
+    if type(error) in (OSError, *OSError.__subclasses__()) and isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
+    elif isinstance(error, OSError):
+        text = str(error)
+    else:
+        text = f"{type(error).__name__}: {error}"
+    return StartError(step, number, text[:_LONGEST_MESSAGE])
+
+
+def announce(birth: Birth, uid: int, gid: int, groups: tuple[int, ...]) -> None:
+    """Tell the parent who the child is going to be. What can still fail after it is told as a failure."""
+    _tell(birth, asdict(Resolved(uid, gid, groups, tuple(birth.notes))))
+
+
+def _tell(birth: Birth, report: dict[str, object]) -> None:
+    os.write(birth.report, json.dumps(report).encode() + b"\n")
+
+
+def follow_parent(birth: Birth) -> None:
+    """Die with the parent. Called again after each change of identity, which clears it."""
+    prctl.set_parent_death_signal(signal.SIGKILL)
+    if pidfd.has_ended(birth.parent):  # it ended before the call above; getppid() is 0 in a new PID namespace
+        os._exit(70)

@@ -1,0 +1,49 @@
+"""The root file system: an overlay that only the container's own mount namespace ever sees, and the way into it."""
+
+from __future__ import annotations
+
+import os
+
+from podrun.container.newborn import StepError
+from podrun.container.plan import Root
+from podrun.linux import mount
+from podrun.linux.mount import MountFlag
+
+
+def mount_overlay(root: Root) -> int:
+    """An O_PATH descriptor of the root of a new overlay. The caller's mount namespace is private. Raises OSError.
+
+    It lies on its own work directory, which nobody else needs to see, so no other place has to be found for it. The
+    names of layers are relative: see Documentation/filesystems/overlayfs.rst for `volatile` (no sync at all; the upper
+    directory of a run is never used by another).
+    """
+    os.chdir(root.layers_dir)
+    lower = ":".join(_escaped(layer, "\\:,") for layer in root.layers)
+    options = f"lowerdir={lower},upperdir={_escaped(root.upper)},workdir={_escaped(root.work)},volatile"
+    try:
+        mount.mount("overlay", root.work, "overlay", data=options)
+    except ValueError:
+        reason = f"the names of {len(root.layers)} layers do not fit in one page of mount options"
+        raise StepError(0, f"cannot mount the overlay: {reason}") from None
+    os.chdir("/")
+    return os.open(root.work, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _escaped(path: str, special: str = "\\,") -> str:
+    return "".join(f"\\{c}" if c in special else c for c in path)
+
+
+def isolate_mounts() -> None:
+    """Nothing mounted from here on is seen elsewhere; what the machine mounts later still arrives."""
+    mount.mount("none", "/", flags=MountFlag.SLAVE | MountFlag.REC)
+
+
+def enter(root_fd: int) -> None:
+    """Make `root_fd` the root of the mount namespace, and the old root unreachable.
+
+    pivot_root(".", ".") puts the old root on top of the new one, from where it is unmounted: pivot_root(2), NOTES.
+    """
+    os.fchdir(root_fd)
+    mount.pivot_root(".", ".")
+    mount.umount_detach(".")
+    os.chdir("/")

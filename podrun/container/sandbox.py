@@ -1,0 +1,94 @@
+"""The pause process of a pod: born into new namespaces, which it prepares and then holds behind walls of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cgroups.limits import Limits
+from pause import hold, leave
+from podrun.container import placement
+from podrun.container.newborn import Birth, Newborn, announce, bear, follow_parent
+from podrun.container.plan import NamespaceMode, SandboxPlan
+from podrun.linux import close_range, mount, namespaces
+from podrun.linux.clone3 import CloneFlag
+from podrun.linux.mount import Attribute, MountFlag
+
+
+@dataclass(slots=True, kw_only=True)
+class SandboxBirth(Birth):
+    plan: SandboxPlan
+    v1_tasks: tuple[str, ...]
+
+
+def spawn_pause(plan: SandboxPlan) -> Newborn:
+    """Pause, in the namespaces that `plan` names and in its cgroup, which is made. The report ends when it holds.
+
+    Raises SpawnError.
+    """
+    flags = CloneFlag.NEWNS
+    for mode, flag in (
+        (plan.net, CloneFlag.NEWNET),
+        (plan.ipc, CloneFlag.NEWIPC),
+        (plan.uts, CloneFlag.NEWUTS),
+        (plan.pid, CloneFlag.NEWPID),
+    ):
+        if mode is NamespaceMode.POD:
+            flags |= flag
+    with placement.new_group(plan.cgroup, Limits()) as cgroup:
+        birth = SandboxBirth(plan=plan, v1_tasks=placement.group_of(plan.cgroup).v1_task_files())
+        return bear(STEPS, birth, flags, cgroup=cgroup)
+
+
+def join_cgroups(birth: SandboxBirth) -> None:
+    placement.join_v1_groups(birth.v1_tasks)
+    placement.set_oom_score(birth, birth.plan.oom_score_adj)
+
+
+def set_hostname(birth: SandboxBirth) -> None:
+    if birth.plan.uts is NamespaceMode.POD:
+        namespaces.sethostname(birth.plan.hostname)
+
+
+def set_sysctls(birth: SandboxBirth) -> None:
+    """Through the machine's procfs, whose net, IPC and UTS entries are those of the namespaces of who opens them."""
+    for name, value in birth.plan.sysctls.items():
+        # In a dotted name, "/" stands for a dot that belongs to a part ("net.ipv4.conf.eth0/1.mtu"): sysctl(8).
+        path = name if "/" in name and "." not in name else name.translate(str.maketrans("./", "/."))
+        descriptor = os.open(f"/proc/sys/{path}", os.O_WRONLY | os.O_CLOEXEC)
+        os.write(descriptor, value.encode())
+        os.close(descriptor)
+
+
+def enter_empty_root(birth: SandboxBirth) -> None:
+    """A read-only tmpfs without a file in it is all that pause, and whoever gets at it, can see."""
+    mount.mount("none", "/", flags=MountFlag.SLAVE | MountFlag.REC)
+    attributes = Attribute.RDONLY | Attribute.NOSUID | Attribute.NODEV | Attribute.NOEXEC
+    empty = mount.new_mount("tmpfs", {"source": "none", "mode": "555", "size": "4096"}, attributes)
+    place = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    mount.move_mount(empty, place)
+    os.fchdir(empty)
+    mount.pivot_root(".", ".")
+    mount.umount_detach(".")
+    os.chdir("/")
+
+
+def become_pause(birth: SandboxBirth) -> None:
+    """From here on it is pause. Closing the report is the last thing that its parent hears of it."""
+    os.setsid()
+    leave.leave_privileges()
+    follow_parent(birth)
+    announce(birth, os.getuid(), os.getgid(), ())
+    close_range.close_all_but(())
+    hold.hold()
+
+
+STEPS: tuple[Callable[[SandboxBirth], None], ...] = (
+    follow_parent,
+    join_cgroups,
+    set_hostname,
+    set_sysctls,
+    enter_empty_root,
+    become_pause,
+)

@@ -1,0 +1,87 @@
+"""Starting a container: one clone3, then a fixed list of small steps in the child, the last of which is exec."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cgroups.group import Group
+from podrun.container import devices, mounts, placement, program, root
+from podrun.container.newborn import Newborn, StepError, bear, describe, follow_parent
+from podrun.container.plan import LaunchPlan, NamespaceMode
+from podrun.container.pod_handles import PodHandles
+from podrun.container.program import ProgramBirth, Stdio
+from podrun.linux import mount, namespaces
+from podrun.linux.clone3 import CloneFlag
+from podrun.linux.mount import Attribute
+from podrun.linux.syscall import SyscallError
+
+
+@dataclass(slots=True, kw_only=True)
+class ContainerBirth(ProgramBirth):
+    plan: LaunchPlan
+    pod: PodHandles
+    group: Group
+    v1_tasks: tuple[str, ...]
+    root: int = -1
+
+
+def spawn(plan: LaunchPlan, pod: PodHandles, stdio: Stdio) -> Newborn:
+    """A child on its way to be the program of `plan`. Its cgroup is made and limited first; after a failure told in the
+    report, the caller removes it, as after its end. Raises SpawnError, with nothing left behind."""
+    group = placement.group_of(plan.cgroup)
+    flags = CloneFlag.NEWNS
+    if plan.pid is NamespaceMode.PRIVATE:
+        flags |= CloneFlag.NEWPID
+    with placement.new_group(plan.cgroup, plan.limits) as cgroup:
+        birth = ContainerBirth(plan=plan, stdio=stdio, pod=pod, group=group, v1_tasks=group.v1_task_files())
+        born_in = pod.pause if plan.pid is NamespaceMode.POD else -1
+        return bear(STEPS, birth, flags, cgroup=cgroup, pid_namespace_of=born_in)
+
+
+def join_cgroups(birth: ContainerBirth) -> None:
+    placement.join_v1_groups(birth.v1_tasks)
+    placement.hide_other_groups()
+    placement.set_oom_score(birth, birth.plan.oom_score_adj)
+
+
+def join_pod_namespaces(birth: ContainerBirth) -> None:
+    plan, kinds = birth.plan, CloneFlag(0)
+    for mode, kind in ((plan.net, CloneFlag.NEWNET), (plan.ipc, CloneFlag.NEWIPC), (plan.uts, CloneFlag.NEWUTS)):
+        if mode is NamespaceMode.POD:
+            kinds |= kind
+    if kinds:
+        namespaces.setns(birth.pod.pause, kinds)
+
+
+def build_root(birth: ContainerBirth) -> None:
+    os.umask(0)
+    root.isolate_mounts()
+    null = devices.open_null()
+    birth.root = root.mount_overlay(birth.plan.root)
+    site = mounts.Site(birth.root, null, birth.pod.shm, birth.group)
+    for item in birth.plan.mounts:
+        try:
+            mounts.attach(site, item)
+        except SyscallError as error:
+            raise StepError(error.errno or 0, f"{type(item).__name__} on {item.target}: {error}") from error
+        except FileNotFoundError as error:
+            raise StepError(error.errno or 0, describe(item.target, error).message) from error
+    if birth.plan.root.readonly:
+        mount.mount_setattr(birth.root, Attribute.RDONLY)
+    os.umask(0o022)
+
+
+def enter_root(birth: ContainerBirth) -> None:
+    root.enter(birth.root)
+
+
+STEPS: tuple[Callable[[ContainerBirth], None], ...] = (
+    follow_parent,
+    join_cgroups,
+    join_pod_namespaces,
+    build_root,
+    enter_root,
+    *program.STEPS,
+)

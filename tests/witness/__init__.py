@@ -1,0 +1,1 @@
+"""A tiny program that runs inside containers and says what it sees there."""
