@@ -15,7 +15,7 @@ from podrun.shim import messages, wire
 from podrun.shim.loop import READABLE, WRITABLE, Loop
 
 MOST_UNREAD = 8 << 20  # bytes a client may leave unread before it is dropped
-_CHUNK = 256 << 10
+_CHUNK = 64 << 10  # bytes taken from one client in one turn
 
 
 class Connection:
@@ -36,7 +36,6 @@ class Connection:
         self._scanned = 0
         self._outgoing: deque[tuple[bytes, tuple[int, ...]]] = deque()
         self._unread = 0
-        self._closing = False
         self.is_open = True
         self.follows = False
         sock.setblocking(False)
@@ -48,7 +47,7 @@ class Connection:
 
     def send(self, id: int, message: object, descriptors: tuple[int, ...] = ()) -> None:
         """Queue one line. With it go `descriptors`, which this closes when they are sent or can't be."""
-        if not self.is_open or self._closing:
+        if not self.is_open:
             _close_all(descriptors)
             return
         line = wire.encode(message, id)
@@ -89,12 +88,11 @@ class Connection:
         if not chunk:
             self.close()
             return
-        if not self._closing:
-            self._received += chunk
-            self._split()
+        self._received += chunk
+        self._split()
 
     def _split(self) -> None:
-        while self.is_open and not self._closing:
+        while self.is_open:
             end = self._received.find(b"\n", self._scanned)
             if end < 0:
                 self._scanned = len(self._received)
@@ -118,11 +116,8 @@ class Connection:
         self._on_request(self, id, request)
 
     def _refuse_and_close(self, message: str) -> None:
-        self.refuse(0, message)
-        self._received.clear()
-        self._closing = True
-        if self.is_flushed:
-            self.close()
+        self.refuse(0, message)  # what the socket has no room for, a client that never reads will not miss
+        self.close()
 
     def _flush(self) -> None:
         while self._outgoing:
@@ -140,10 +135,7 @@ class Connection:
                 self._outgoing.popleft()
             else:
                 self._outgoing[0] = line[sent:], ()
-        if self.is_flushed and self._closing:
-            self.close()
-        else:
-            self._loop.change(self._socket.fileno(), READABLE | (WRITABLE if self._outgoing else 0))
+        self._loop.change(self._socket.fileno(), READABLE | (WRITABLE if self._outgoing else 0))
 
 
 def _rights(descriptors: tuple[int, ...]) -> list[tuple[int, int, array.array[int]]]:

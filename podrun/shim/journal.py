@@ -66,7 +66,7 @@ class Journal:
         self._boot_id = boot_id
         self._acknowledged = 0
         self._waiting: list[facts.Fact] = []
-        self._fd = self._open()
+        self.fd = self._open()
         try:
             self._load()
         except BaseException:
@@ -74,7 +74,7 @@ class Journal:
             raise
 
     def close(self) -> None:
-        os.close(self._fd)
+        os.close(self.fd)
 
     @property
     def last(self) -> int:
@@ -125,15 +125,15 @@ class Journal:
         return os.open(self._path, flags, 0o600)
 
     def _load(self) -> None:
-        raw = _read_all(self._fd)
+        raw = _read_all(self.fd)
         contents = _parse(raw, self._boot_id)
         if contents is None:
             os.rename(self._path, self._path + ".old")
-            os.close(self._fd)
-            self._fd = self._open()
+            os.close(self.fd)
+            self.fd = self._open()
             raw, contents = b"", _Contents([], [], 0)
         if contents.good < len(raw):
-            os.ftruncate(self._fd, contents.good)
+            os.ftruncate(self.fd, contents.good)
         self._facts = contents.facts
         self._begun = {(begun.container, begun.attempt): begun for begun in contents.begun}
         for numbered in self._facts:
@@ -147,16 +147,16 @@ class Journal:
         """One whole line or nothing, with the reserve behind it. Raises OSError."""
         if self._size + len(line) + RESERVE // 2 > self._allocated:
             self._allocate()
-        written = os.write(self._fd, line)
+        written = os.write(self.fd, line)
         if written < len(line):
-            os.ftruncate(self._fd, self._size)
+            os.ftruncate(self.fd, self._size)
             self._allocated = self._size
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._size += written
 
     def _allocate(self) -> None:
         # A failure is no error yet: what was allocated earlier may still hold the line, and write() will tell.
-        if _fallocate(self._fd, _FALLOC_FL_KEEP_SIZE, self._size, RESERVE) == 0:
+        if _fallocate(self.fd, _FALLOC_FL_KEEP_SIZE, self._size, RESERVE) == 0:
             self._allocated = self._size + RESERVE
 
     def _compact(self) -> None:
@@ -176,8 +176,8 @@ class Journal:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(aside)
             raise
-        os.close(self._fd)
-        self._fd, self._facts = fd, kept
+        os.close(self.fd)
+        self.fd, self._facts = fd, kept
         self._size, self._allocated = len(text), len(text) + RESERVE
 
     def _worth_keeping(self) -> list[facts.Numbered]:

@@ -30,8 +30,11 @@ Decode = Callable[[object], object]
 
 
 def encode(value: object, id: int = 0) -> bytes:
-    """One line for `value`, a dataclass of plan, facts or messages; `id` ties a reply to its request."""
-    return json.dumps({"id": id, **_plain(value)}, separators=(",", ":")).encode() + b"\n"
+    """One line for `value`, a dataclass of plan, facts or messages; `id` ties a reply to its request.
+
+    On the wire it is called "request", since facts have an id of their own.
+    """
+    return json.dumps({"request": id, **_plain(value)}, separators=(",", ":")).encode() + b"\n"
 
 
 def decode(line: bytes) -> tuple[int, object]:
@@ -40,9 +43,9 @@ def decode(line: bytes) -> tuple[int, object]:
         tree = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise WireError(f"not JSON: {error}") from error
-    if not isinstance(tree, dict) or not isinstance(tree.get("id", 0), int):
-        raise WireError("not an object with an id")
-    id = tree.pop("id", 0)
+    if not isinstance(tree, dict) or not isinstance(tree.get("request", 0), int):
+        raise WireError("not an object with a number for a request")
+    id = tree.pop("request", 0)
     try:
         return id, _object(tree)
     except WireError as error:

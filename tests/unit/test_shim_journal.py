@@ -46,7 +46,7 @@ def test_numbers_go_on_when_another_shim_opens_the_journal(path: str) -> None:
     book.close()
 
 
-@pytest.mark.parametrize("torn", [b"{", b'{"id":0,"kind":"Numbered","n":2', b'{"begun":["web"'])
+@pytest.mark.parametrize("torn", [b"{", b'{"request":0,"kind":"Numbered","n":2', b'{"begun":["web"'])
 def test_a_torn_last_line_does_not_count_and_is_taken_away(path: str, torn: bytes) -> None:
     book = journal.Journal(path, BOOT)
     book.append(started(1))

@@ -1,0 +1,138 @@
+"""Processes exec'd into running containers: tokens, pipes whose outer ends go to the client, exit codes.
+
+The pipes are never read here, and a client's disappearance is none of the process's business but for its closed ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from podrun.container import join, newborn, plan, program
+from podrun.linux import pidfd
+from podrun.shim import messages
+from podrun.shim.connection import Connection
+from podrun.shim.loop import Loop
+from podrun.shim.reports import Outcome, Report
+
+TOKEN_SECONDS = 60.0
+MOST_TOKENS = 1000
+
+Target = Callable[[str, int], int]
+"""The pidfd of a run's main program; -1 when it does not run."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    plan: plan.ExecPlan
+    until: float  # by the monotonic clock
+
+
+class Execs:
+    def __init__(self, loop: Loop, target: Target) -> None:
+        self._loop = loop
+        self._target = target
+        self._prepared: dict[str, _Prepared] = {}
+
+    def prepare(self, connection: Connection, id: int, request: messages.PrepareExec) -> None:
+        if request.plan.tty:
+            connection.refuse(id, "exec with a terminal: this version has only pipes")
+        elif self._target(request.plan.container, request.plan.attempt) < 0:
+            connection.refuse(id, _not_running(request.plan))
+        else:
+            self._forget_expired()
+            if len(self._prepared) >= MOST_TOKENS:
+                connection.refuse(id, f"prepare exec: {MOST_TOKENS} tokens are waiting already")
+                return
+            self._prepared[request.token] = _Prepared(request.plan, time.monotonic() + TOKEN_SECONDS)
+            connection.send(id, messages.Done())
+
+    def start(self, connection: Connection, id: int, request: messages.Exec) -> None:
+        self._forget_expired()
+        prepared = self._prepared.pop(request.token, None)
+        if prepared is None:
+            connection.refuse(id, "exec: the token is unknown, used or expired")
+            return
+        target = self._target(prepared.plan.container, prepared.plan.attempt)
+        if target < 0:
+            connection.refuse(id, _not_running(prepared.plan))
+            return
+        try:
+            _Exec(self._loop, connection, id).start(prepared.plan, target)
+        except newborn.SpawnError as error:
+            connection.refuse(id, f"exec: {error.reason}", error.reason.errno)
+        except OSError as error:
+            connection.refuse(id, f"exec: {error}", error.errno or 0)
+
+    def _forget_expired(self) -> None:
+        now = time.monotonic()
+        self._prepared = {token: prepared for token, prepared in self._prepared.items() if prepared.until > now}
+
+
+class _Exec:
+    """One process, from its clone to its exit code."""
+
+    def __init__(self, loop: Loop, connection: Connection, id: int) -> None:
+        self._loop = loop
+        self._connection = connection
+        self._id = id
+        self._pid = 0
+        self._pidfd = -1
+        self._outer: list[int] = []
+        self._report: Report | None = None
+        self._has_started = False
+
+    def start(self, exec_plan: plan.ExecPlan, target: int) -> None:
+        with contextlib.ExitStack() as inner_ends, contextlib.ExitStack() as on_failure:
+            on_failure.callback(self._close_outer)
+            stdin = self._pipe(inner_ends, exec_plan.stdin, outer_writes=True)
+            stdout = self._pipe(inner_ends, exec_plan.stdout, outer_writes=False)
+            stderr = self._pipe(inner_ends, exec_plan.stderr, outer_writes=False)
+            child = join.spawn_exec(exec_plan, target, program.Stdio(stdin, stdout, stderr))
+            on_failure.pop_all()
+        self._pid, self._pidfd = child.pid, child.pidfd
+        self._report = Report(self._loop, child.report, self._born)
+        self._loop.watch(child.pidfd, self._ended)
+
+    def _pipe(self, inner_ends: contextlib.ExitStack, wanted: bool, *, outer_writes: bool) -> int:
+        """The inner end of one stream, -1 for none; its outer end is kept for the client."""
+        if not wanted:
+            return -1
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        inner, outer = (reader, writer) if outer_writes else (writer, reader)
+        self._outer.append(outer)
+        inner_ends.callback(os.close, inner)
+        return inner
+
+    def _born(self, outcome: Outcome) -> None:
+        match outcome:
+            case newborn.StartError():
+                self._close_outer()
+                self._connection.refuse(self._id, f"exec: {outcome}", outcome.errno)
+            case newborn.Resolved():
+                self._has_started = True
+                outer, self._outer = tuple(self._outer), []
+                self._connection.send(self._id, messages.ExecStarted(self._pid), outer)
+
+    def _ended(self) -> None:
+        ended = pidfd.reap(self._pidfd)
+        if ended is None:
+            return
+        self._loop.unwatch(self._pidfd)
+        os.close(self._pidfd)
+        if self._report is not None:
+            self._report.finish()
+        if self._has_started:
+            self._connection.send(self._id, messages.ExecEnded(ended.code))
+
+    def _close_outer(self) -> None:
+        for fd in self._outer:
+            os.close(fd)
+        self._outer = []
+
+
+def _not_running(exec_plan: plan.ExecPlan) -> str:
+    return f'exec: attempt {exec_plan.attempt} of container "{exec_plan.container}" is not running'

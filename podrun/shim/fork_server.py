@@ -1,0 +1,205 @@
+"""Forks a shim in a few milliseconds: a small interpreter of one thread that has imported all that a shim needs.
+
+`python -I -m podrun.shim.fork_server --socket-fd N`. It leaves when the socket ends; its shims stay.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+from typing import NoReturn
+
+import prctl as process_names
+
+from cgroups import hierarchies
+from cgroups.group import Group
+from podrun.linux import close_range, mount, namespaces, pidfd, prctl
+from podrun.linux.clone3 import CloneFlag, clone3
+from podrun.linux.mount import MountFlag
+from podrun.shim import journal, messages, wire
+from podrun.shim.shim import Place, Shim
+
+_WALLED = "--walled"
+_LONGEST_SOCKET_PATH = 107  # bytes, unix(7)
+_BACKLOG = 64
+
+
+class Refusal(Exception):
+    """Why a shim was not forked."""
+
+
+class ForkServer:
+    def __init__(self, requests: socket.socket) -> None:
+        self._requests = requests
+        self._shims: dict[int, str] = {}  # cgroup by pidfd
+
+    def serve(self) -> None:
+        """Until the other end closes. One request at a time: forking is all there is to do."""
+        poll = select.poll()  # no descriptor of its own, unlike epoll: a child inherits nothing by it
+        poll.register(self._requests, select.POLLIN)
+        received = b""
+        while True:
+            for fd in self._shims:
+                poll.register(fd, select.POLLIN)
+            for fd, _ in poll.poll():
+                if fd in self._shims:
+                    poll.unregister(fd)
+                    self._bury(fd)
+                    continue
+                chunk = self._requests.recv(65536)
+                if not chunk:
+                    return
+                *lines, received = (received + chunk).split(b"\n")
+                for line in lines:
+                    self._requests.sendall(self._answer(line))
+
+    def _answer(self, line: bytes) -> bytes:
+        id = 0
+        try:
+            id, request = wire.decode(line)
+            if not isinstance(request, messages.ForkShim):
+                raise Refusal(f"{type(request).__name__} is no request to a fork server")
+            return wire.encode(messages.Forked(self._fork(request)), id)
+        except wire.WireError as error:
+            return wire.encode(messages.Refused(f"read a request: {error}"), error.id or 0)
+        except (Refusal, journal.JournalError) as error:
+            return wire.encode(messages.Refused(f"fork shim: {error}"), id)
+        except OSError as error:
+            return wire.encode(messages.Refused(f"fork shim: {error}", error.errno or 0), id)
+
+    def _fork(self, request: messages.ForkShim) -> int:
+        """All that can fail is done before the fork, so that a Forked shim takes requests."""
+        with contextlib.ExitStack() as opened:
+            directory = os.open(request.run_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            opened.callback(os.close, directory)
+            lock = _take_lock(directory)
+            opened.callback(os.close, lock)
+            book = journal.Journal(os.path.join(request.run_dir, "journal"), request.boot_id)
+            opened.callback(book.close)
+            listener = opened.enter_context(_listen(directory, request.run_dir))
+            group = Group(request.cgroup, hierarchies.current())
+            group.create(limited=False)
+            cgroup = group.open_for_clone()
+            opened.callback(os.close, cgroup)
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+            try:
+                pid, shim = clone3(CloneFlag(0), cgroup)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            if pid == 0:
+                kept = (0, 1, 2, lock, book.fd, listener.fileno())
+                _be_shim(Place(request.pod_uid, request.run_dir, listener, book), kept)
+            self._shims[shim] = request.cgroup
+            return pid
+
+    def _bury(self, shim: int) -> None:
+        pidfd.reap(shim, wait=True)
+        os.close(shim)
+        group = Group(self._shims.pop(shim), hierarchies.current())
+        with contextlib.suppress(OSError):
+            group.remove(timeout=0)
+
+
+def _take_lock(directory: int) -> int:
+    """Held as long as the shim lives: the lock belongs to the open file, which the shim inherits."""
+    lock = os.open("lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600, dir_fd=directory)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise Refusal("a shim of this pod lives") from error
+    return lock
+
+
+def _listen(directory: int, run_dir: str) -> socket.socket:
+    path = os.path.join(run_dir, "shim.sock")
+    if len(os.fsencode(path)) > _LONGEST_SOCKET_PATH:
+        path = f"/proc/self/fd/{directory}/shim.sock"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink("shim.sock", dir_fd=directory)  # of a dead shim: its lock is ours
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    umask = os.umask(0o177)
+    try:
+        listener.bind(path)
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    finally:
+        os.umask(umask)
+    return listener
+
+
+def _be_shim(place: Place, kept: tuple[int, ...]) -> NoReturn:
+    """The life of a shim. The fork server's frames are above it, and it never returns to them."""
+    status = 1
+    try:
+        _leave_fork_server(place.pod_uid, kept)
+        Shim(place).run()
+        status = 0
+    except BaseException:
+        with contextlib.suppress(BaseException):
+            traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def _leave_fork_server(pod_uid: str, kept: tuple[int, ...]) -> None:
+    close_range.close_all_but(kept)
+    os.setsid()
+    os.chdir("/")
+    os.umask(0o022)
+    # A shim ends by Leave: a stray SIGTERM, as at a machine's shutdown, must not kill the pod before its time.
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    namespaces.unshare(CloneFlag.NEWNS)
+    mount.mount("none", "/", flags=MountFlag.SLAVE | MountFlag.REC)
+    process_names.set_proctitle(f"podrun-shim {pod_uid}")
+    process_names.set_name("podrun-shim")
+    gc.enable()  # what was there before the fork is frozen and stays shared
+    null = os.open("/dev/null", os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    os.close(null)
+
+
+def _enter_walls() -> NoReturn:
+    """A mount namespace of our own, in which this interpreter is read-only, and the interpreter anew from there: a
+    container that keeps /proc/self/exe of a joining process then holds nothing that can be written."""
+    namespaces.unshare(CloneFlag.NEWNS)
+    mount.mount("none", "/", flags=MountFlag.SLAVE | MountFlag.REC)
+    interpreter = os.path.realpath(sys.executable)
+    mount.mount(interpreter, interpreter, flags=MountFlag.BIND)
+    mount.mount("none", interpreter, flags=MountFlag.BIND | MountFlag.REMOUNT | MountFlag.RDONLY)
+    # Cleared but for one entry: with an empty environment CPython makes one on the heap, and set_proctitle, which looks
+    # for the arguments below the first entry, runs into nowhere.
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:], _WALLED], {"LC_ALL": "C.UTF-8"})
+
+
+def main() -> None:
+    fd = int(sys.argv[sys.argv.index("--socket-fd") + 1])
+    prctl.set_dumpable(False)
+    if _WALLED not in sys.argv:
+        os.set_inheritable(fd, True)
+        _enter_walls()
+    os.set_inheritable(fd, False)
+    process_names.set_proctitle("podrun-fork-server")
+    process_names.set_name("podrun-forks")
+    hierarchies.current()
+    wire.warm_up()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    ForkServer(socket.socket(fileno=fd)).serve()
+
+
+if __name__ == "__main__":
+    main()

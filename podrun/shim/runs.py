@@ -1,0 +1,164 @@
+"""One run of a container, from the clone to the removed control group. Facts go to `record`; nothing is decided here.
+
+The order of an ending: the main program is reaped; all else in its group is killed and gone; the log is complete; OOM
+kills are read and the group removed; then the fact.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+from enum import Enum, auto
+
+from cgroups import hierarchies
+from cgroups.errors import CgroupError
+from cgroups.group import Group
+from podrun.container import newborn, plan, pod_handles, program, start
+from podrun.linux import pidfd
+from podrun.shim import cleanup, facts
+from podrun.shim.log_pump import LogFile, LogStream
+from podrun.shim.loop import Loop
+from podrun.shim.reports import Outcome, Report
+
+Record = Callable[[facts.Fact], None]
+
+
+class Stage(Enum):
+    STARTING = auto()
+    RUNNING = auto()
+    ENDING = auto()
+    OVER = auto()  # Exited or StartFailed is recorded
+
+
+class Run:
+    """`launch` begins it, and `record` gets Started and Exited, or StartFailed."""
+
+    def __init__(self, loop: Loop, launch_plan: plan.LaunchPlan, record: Record) -> None:
+        self.plan = launch_plan
+        self.stage = Stage.STARTING
+        self.pidfd = -1
+        self._loop = loop
+        self._record = record
+        self._group = Group(launch_plan.cgroup, hierarchies.current())
+        self._pid = 0
+        self._report: Report | None = None
+        self._log: LogFile | None = None
+        self._streams: list[LogStream] = []
+        self._failure: newborn.StartError | None = None
+        self._ended = pidfd.Ended(128 + signal.SIGKILL, signal.SIGKILL)
+        self._held_signals: list[int] = []
+
+    def launch(self, handles: pod_handles.PodHandles) -> None:
+        """Clone the container's first process. What goes wrong, here or later, becomes a StartFailed."""
+        try:
+            self._log = LogFile(self.plan.log_path)
+            child = self._spawn(handles, self._log)
+        except newborn.SpawnError as error:
+            self._fail(error.reason)
+        except Exception as error:
+            self._fail(newborn.describe("open log" if self._log is None else "clone", error))
+        else:
+            self._pid, self.pidfd = child.pid, child.pidfd
+            self._report = Report(self._loop, child.report, self._born)
+            self._loop.watch(child.pidfd, self._main_ended)
+
+    def signal(self, number: int) -> None:
+        """To the main program. What comes before it is exec'd waits until then; what comes after its end is nothing."""
+        match self.stage:
+            case Stage.STARTING:
+                self._held_signals.append(number)
+            case Stage.RUNNING:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(self.pidfd, number)
+
+    def kill(self) -> None:
+        """SIGKILL for all that lives of the run. Raises CgroupError."""
+        if self.stage is not Stage.OVER:
+            self._group.kill()
+
+    def _spawn(self, handles: pod_handles.PodHandles, log: LogFile) -> newborn.Newborn:
+        with contextlib.ExitStack() as inner_ends:
+            stdout, stderr = (self._open_stream(name, log, inner_ends) for name in ("stdout", "stderr"))
+            return start.spawn(self.plan, handles, program.Stdio(stdout=stdout, stderr=stderr))
+
+    def _open_stream(self, name: str, log: LogFile, inner_ends: contextlib.ExitStack) -> int:
+        outer, inner = os.pipe2(os.O_CLOEXEC)
+        inner_ends.callback(os.close, inner)
+        os.set_blocking(outer, False)
+        stream = LogStream(outer, name, log)
+        self._streams.append(stream)
+        self._loop.watch(outer, lambda: self._pump(stream))
+        return inner
+
+    def _born(self, outcome: Outcome) -> None:
+        match outcome:
+            case newborn.StartError():
+                self._failure = outcome  # its process is about to end, and the rest follows from that
+            case newborn.Resolved(uid, gid, groups):
+                self.stage = Stage.RUNNING
+                self._record(
+                    facts.Started(
+                        self.plan.container, self.plan.attempt, self.plan.id, self._pid, time.time(), uid, gid, groups
+                    )
+                )
+                for number in self._held_signals:
+                    self.signal(number)
+
+    def _main_ended(self) -> None:
+        ended = pidfd.reap(self.pidfd)
+        if ended is None:
+            return
+        self._ended = ended
+        self._loop.unwatch(self.pidfd)
+        os.close(self.pidfd)
+        self.pidfd = -1
+        if self._report is not None:
+            self._report.finish()
+        self.stage = Stage.ENDING
+        cleanup.empty(self._loop, self._group, self._emptied)
+
+    def _emptied(self) -> None:
+        self._finish_log()
+        try:
+            oom_killed = self._group.oom_kills() > 0
+        except CgroupError:
+            oom_killed = False
+        cleanup.remove(self._loop, self._group)
+        if self._failure is not None:
+            self._fail(self._failure)
+            return
+        self.stage = Stage.OVER
+        code, number = self._ended.code, self._ended.signal
+        self._record(
+            facts.Exited(self.plan.container, self.plan.attempt, self.plan.id, code, number, oom_killed, time.time())
+        )
+
+    def _fail(self, why: newborn.StartError) -> None:
+        self._finish_log()
+        self.stage = Stage.OVER
+        self._record(
+            facts.StartFailed(
+                self.plan.container, self.plan.attempt, self.plan.id, why.step, why.errno, why.message, time.time()
+            )
+        )
+
+    def _pump(self, stream: LogStream) -> None:
+        if not stream.pump():
+            self._close_stream(stream)
+
+    def _finish_log(self) -> None:
+        for stream in list(self._streams):
+            # All of its own processes are dead: what they wrote is in the pipes, whoever else was given an end of them.
+            stream.drain()
+            self._close_stream(stream)
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def _close_stream(self, stream: LogStream) -> None:
+        self._streams.remove(stream)
+        self._loop.unwatch(stream.pipe)
+        os.close(stream.pipe)
