@@ -13,10 +13,9 @@ from cgroups.errors import CgroupError
 from cgroups.group import Group
 from podrun.api import objects
 from podrun.image.images import Image
-from podrun.kubelet import lives
+from podrun.kubelet import lives, trees
 from podrun.kubelet.lives import PodLife
 from podrun.kubelet.pod_worker import PodWorker
-from podrun.kubelet.sandbox import remove_tree
 from podrun.kubelet.services import Services
 from podrun.store import errors
 
@@ -186,9 +185,9 @@ class Kubelet:
         for base in (paths.run_dir / "pods", paths.root / "pods"):
             for directory in base.iterdir() if base.is_dir() else ():
                 if directory.name not in wanted:
-                    remove_tree(str(directory))
+                    trees.remove_shaped(directory)
                     for log_dir in (paths.log_dir / "pods").glob(f"*_{directory.name}"):
-                        remove_tree(str(log_dir))
+                        trees.remove_own(log_dir)
 
     def remove_class_groups(self) -> None:
         """The groups that only pods need go with the last pod."""

@@ -43,9 +43,12 @@ class PodPlace:
     def volume(self, kind: str, name: str) -> Path:
         return self.pod_dir / "volumes" / kind / name
 
-    def attempt_dir(self, container: str, attempt: int) -> Path:
-        """The writable layer of one run."""
-        return self.pod_dir / "containers" / container / str(attempt)
+    def upper(self, container: str, attempt: int) -> Path:
+        """The writable layer of one run, as image/snapshots.py lays it out."""
+        return self.pod_dir / "containers" / container / str(attempt) / "upper"
+
+    def work(self, container: str, attempt: int) -> Path:
+        return self.upper(container, attempt).parent / "work"
 
     def termination_log(self, container: str, attempt: int) -> Path:
         return self.pod_dir / "containers" / container / f"{attempt}.termination-log"

@@ -74,7 +74,6 @@ def launch_plan(
     """One run of a container. `volumes`: the machine's path of each. PodrunError where it can't be (no command)."""
     variables = environment.variables_of(spec.env)
     config = image.config
-    attempt_dir = place.attempt_dir(spec.name, attempt)
     return LaunchPlan(
         container=spec.name,
         attempt=attempt,
@@ -82,7 +81,9 @@ def launch_plan(
         argv=environment.argv_of(spec, config.entrypoint, config.cmd, variables),
         env=environment.whole(config.env, hostname, variables, tty=spec.tty),
         cwd=_cwd(spec, image),
-        root=Root(node.layers_dir, image.layers, str(attempt_dir / "upper"), str(attempt_dir / "work")),
+        root=Root(
+            node.layers_dir, image.layers, str(place.upper(spec.name, attempt)), str(place.work(spec.name, attempt))
+        ),
         mounts=_mounts(spec, attempt, volumes, place),
         cgroup=place.container_cgroup(id),
         limits=resources.container_limits(spec.resources),

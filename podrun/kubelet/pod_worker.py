@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from podrun.api import objects
 from podrun.container.plan import LaunchPlan
 from podrun.errors import PodrunError
-from podrun.image import references
+from podrun.image import references, snapshots
 from podrun.image.images import Image
 from podrun.kubelet import lives, places, planner, pod_files, pod_life, signals, status, volumes
 from podrun.kubelet.happenings import (
@@ -43,7 +43,7 @@ from podrun.kubelet.happenings import (
     VolumesReady,
 )
 from podrun.kubelet.lives import PodLife
-from podrun.kubelet.sandbox import Sandbox, remove_tree
+from podrun.kubelet.sandbox import Sandbox
 from podrun.kubelet.services import Services
 from podrun.shim.facts import Exited, Numbered, Started, StartFailed
 from podrun.shim.messages import Acknowledge, Kill, Launch, PrepareExec, Signal
@@ -240,8 +240,7 @@ class PodWorker:
             case EnsureImage(container):
                 self._ensure_image(container)
             case ForgetRun(container, attempt):
-                directory = self._place.attempt_dir(container, attempt)
-                asyncio.get_running_loop().run_in_executor(self._services.disk, remove_tree, str(directory))
+                self._spawn(self._forget(container, attempt))
             case PrepareVolumes():
                 self._spawn(self._prepare_volumes())
             case MakeSandbox(attempt):
@@ -280,6 +279,10 @@ class PodWorker:
     def _scheduled(self) -> str:
         meta = self.pod.metadata
         return f"Successfully assigned {meta.namespace}/{meta.name} to {self._services.host.name}"
+
+    async def _forget(self, container: str, attempt: int) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._services.disk, snapshots.remove, self._place.pod_dir, container, attempt)
 
     async def _prepare_volumes(self) -> None:
         loop = asyncio.get_running_loop()
@@ -347,9 +350,10 @@ class PodWorker:
             self._inbox.put_nowait(LaunchRefused(container, attempt, "CreateContainerError", reason))
 
     def _plan(self, spec: objects.Container, attempt: int) -> LaunchPlan:
-        place = self._place
-        for name in ("upper", "work"):
-            (place.attempt_dir(spec.name, attempt) / name).mkdir(parents=True, exist_ok=True)
+        place, image = self._place, self._image(spec)
+        if not place.upper(spec.name, attempt).exists():  # else an earlier kubelet asked for this run already
+            layers = self._services.images.layers_directory
+            snapshots.prepare(place.pod_dir, spec.name, attempt, image, layers)
         place.log_file(spec.name, attempt).parent.mkdir(parents=True, exist_ok=True)
         pod_files.make_termination_log(place.termination_log(spec.name, attempt))
         return planner.launch_plan(
@@ -357,7 +361,7 @@ class PodWorker:
             spec,
             attempt,
             secrets.token_hex(32),
-            self._image(spec),
+            image,
             volumes.sources(self.pod, place),
             place,
             self._sandbox.hostname(self.pod),

@@ -9,15 +9,13 @@ import asyncio
 import contextlib
 import errno
 import logging
-import os
-import shutil
 from collections.abc import Callable
 
 from cgroups.errors import CgroupError
 from cgroups.group import Group
 from podrun.api import objects
 from podrun.errors import PodrunError
-from podrun.kubelet import planner, pod_files, resources, shims
+from podrun.kubelet import planner, pod_files, resources, shims, trees
 from podrun.kubelet.places import PodPlace
 from podrun.kubelet.services import Services
 from podrun.network import hosts
@@ -137,20 +135,10 @@ class Sandbox:
 
     def remove_files(self) -> None:
         """The pod's directories: volumes, writable layers, journal, logs. Blocks."""
-        for directory in (self._place.pod_dir, self._place.log_dir, self._place.run_dir):
-            remove_tree(str(directory))
+        trees.remove_shaped(self._place.pod_dir)
+        for directory in (self._place.log_dir, self._place.run_dir):
+            trees.remove_own(directory)
 
     def _lost(self) -> None:
         self.link = None
         self._on_lost()
-
-
-def remove_tree(directory: str) -> None:
-    """The directory with all in it; what is missing is fine. Blocks."""
-    if os.path.lexists(directory):
-        shutil.rmtree(directory, onerror=_logged)
-
-
-def _logged(function: object, path: str, error: tuple[type[BaseException], BaseException, object]) -> None:
-    if not isinstance(error[1], FileNotFoundError):
-        logger.warning("cannot remove %s: %s", path, error[1])

@@ -1,0 +1,30 @@
+"""Removing directories: what is missing is fine, what can't be removed is logged. Everything here blocks."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+from pathlib import Path
+
+from podrun.image import removal
+
+logger = logging.getLogger(__name__)
+
+
+def remove_shaped(directory: Path) -> None:
+    """A tree that a container's program may have shaped, to any depth."""
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            removal.remove_tree(directory, aside=directory.parent)
+    except OSError as error:
+        logger.warning("cannot remove %s: %s", directory, error)
+
+
+def remove_own(directory: Path) -> None:
+    """A tree that only podrun writes to."""
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(directory)
+    except OSError as error:
+        logger.warning("cannot remove %s: %s", directory, error)

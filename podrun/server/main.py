@@ -1,0 +1,183 @@
+"""The kubelet process: takes the instance's lock, opens what is there, serves the API until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from msgspec.structs import replace
+
+from cgroups import delegation
+from cgroups.errors import CgroupError
+from cgroups.group import Group
+from cgroups.hierarchies import Hierarchies, current, own_group
+from podrun.api import objects
+from podrun.errors import PodrunError
+from podrun.image import filesystem
+from podrun.image.store import Images
+from podrun.kubelet import node as this_node
+from podrun.kubelet.kubelet import Kubelet
+from podrun.kubelet.planner import Node
+from podrun.kubelet.recorder import Recorder
+from podrun.kubelet.services import Services
+from podrun.kubelet.shims import ForkServer
+from podrun.kubelet.status import Host
+from podrun.kubelet.wiring import Wiring
+from podrun.paths import Paths
+from podrun.server import app, listen
+from podrun.server.agent import LocalAgent
+from podrun.store import Store, errors
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+PRUNE_PERIOD = 60.0  # seconds
+
+
+def run(paths: Paths) -> None:
+    """Serve until SIGTERM or SIGINT. PodrunError: already served, no cgroup controller, an unfit root."""
+    if os.geteuid() != 0:
+        raise PodrunError("cannot run the kubelet: must be run as root", hint="use sudo")
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    with _only_one(paths), _in_its_group(paths) as (hierarchies, cgroup_parent):
+        asyncio.run(_serve(paths, hierarchies, cgroup_parent))
+
+
+@contextlib.contextmanager
+def _only_one(paths: Paths) -> Iterator[None]:
+    """The instance's directories and its lock, held as long as this process lives."""
+    try:
+        for directory in (paths.root, paths.run_dir):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise PodrunError(f"cannot use {error.filename}: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        text = f"cannot run the kubelet: another one already serves {paths.socket}"
+        raise PodrunError(text, hint="stop it with `podrun system stop`") from error
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _in_its_group(paths: Paths) -> Iterator[tuple[Hierarchies, str]]:
+    """Run in a leaf of our own; afterwards go back, and take our empty groups away."""
+    try:
+        hierarchies = current()
+        parent = delegation.resolve_parent(paths.cgroup_parent, hierarchies)
+        origin = Group(own_group(hierarchies), hierarchies)
+        leaf = delegation.enter_leaf(parent, hierarchies)
+    except CgroupError as error:
+        raise PodrunError(f"cannot use control groups: {error}", hint=getattr(error, "hint", None)) from error
+    try:
+        yield hierarchies, parent
+    finally:
+        with contextlib.suppress(CgroupError):
+            if origin.path != leaf.path:
+                origin.add(os.getpid())
+                leaf.remove(timeout=1.0)
+                Group(parent, hierarchies).remove(timeout=0.0)
+
+
+async def _serve(paths: Paths, hierarchies: Hierarchies, cgroup_parent: str) -> None:
+    store = Store.open(paths.database)
+    disk = ThreadPoolExecutor(4, thread_name_prefix="disk")
+    services = _services(paths, store, hierarchies, cgroup_parent, disk)
+    kubelet = Kubelet(services)
+    runner = None
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        await _introduce(store, services)
+        await services.fork_server.start()
+        running = asyncio.create_task(kubelet.run())
+        pruning = asyncio.create_task(_prune(store))
+        runner = await listen.serve(app.make_app(store, LocalAgent(kubelet, services), paths), paths.socket)
+        logger.info("serving %s", paths.socket)
+        waiting = asyncio.create_task(stopped.wait())
+        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()
+        for task in (pruning, running, waiting):
+            task.cancel()
+        await asyncio.gather(pruning, running, return_exceptions=True)
+    finally:
+        if runner is not None:
+            await runner.cleanup()
+        await services.recorder.drain()
+        await services.fork_server.stop()
+        kubelet.remove_class_groups()
+        services.wiring.close()
+        disk.shutdown()
+        store.close()
+
+
+def _services(
+    paths: Paths, store: Store, hierarchies: Hierarchies, cgroup_parent: str, disk: ThreadPoolExecutor
+) -> Services:
+    filesystem.check_root_filesystem(paths.root)
+    images = Images(paths.images)
+    images.sweep()
+    name = this_node.node_name()
+    return Services(
+        paths=paths,
+        store=store,
+        recorder=Recorder(store, name),
+        fork_server=ForkServer(sys.stderr.fileno()),
+        images=images,
+        wiring=Wiring(paths.bridge, paths.pod_cidr),
+        hierarchies=hierarchies,
+        cgroup_parent=cgroup_parent,
+        boot_id=this_node.boot_id(),
+        host=Host(name, this_node.host_addresses()),
+        node=Node(this_node.memory_bytes(), str(images.layers_directory)),
+        disk=disk,
+    )
+
+
+async def _introduce(store: Store, services: Services) -> None:
+    """The objects that every node has: itself, and Kubernetes' own namespaces."""
+    fresh = this_node.node(
+        services.host.name, services.host.addresses, services.paths.pod_cidr, services.paths.root, time.time()
+    )
+    for namespace in DEFAULT_NAMESPACES:
+        with contextlib.suppress(errors.AlreadyExistsError):
+            await store.create(
+                objects.Namespace(
+                    metadata=objects.ObjectMeta(name=namespace, labels={"kubernetes.io/metadata.name": namespace}),
+                    status=objects.NamespaceStatus(phase="Active"),
+                ),
+                durable=False,
+            )
+    try:
+        await store.create(fresh, durable=False)
+    except errors.AlreadyExistsError:
+        await store.update(
+            objects.Node,
+            "",
+            fresh.metadata.name,
+            lambda known: replace(known, spec=fresh.spec, status=fresh.status),
+            durable=False,
+        )
+
+
+async def _prune(store: Store) -> None:
+    while True:
+        await asyncio.sleep(PRUNE_PERIOD)
+        with contextlib.suppress(errors.StoreError):
+            await store.prune_events(time.time())
