@@ -12,7 +12,7 @@ RECIPE = Path(__file__).parent.parent / "examples" / "images" / "busybox.sh"
 
 
 def make_busybox_root(directory: Path) -> Path:
-    """A root filesystem in `directory` (made): bin/busybox with a link for each applet, etc/passwd, tmp and so on."""
+    """A root filesystem in `directory`: bin/busybox, a hard link for each applet, etc/passwd, tmp and so on."""
     subprocess.run([RECIPE, directory], check=True)
     return directory
 

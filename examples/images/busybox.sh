@@ -13,25 +13,28 @@ if ! [ -x "$busybox" ] || ! "$busybox" true; then
     echo "$0: cannot run $busybox (apt install busybox-static)" >&2
     exit 1
 fi
-mkdir -p "$root/bin" "$root/etc" "$root/root" "$root/home" "$root/tmp" "$root/var/tmp" "$root/var/www" \
-    "$root/dev" "$root/proc" "$root/sys" "$root/run" "$root/usr"
-chmod 0700 "$root/root"
-chmod 1777 "$root/tmp" "$root/var/tmp"
-cp "$busybox" "$root/bin/busybox"
-chmod 0755 "$root/bin/busybox"
-for applet in $("$busybox" --list); do
-    [ "$applet" = busybox ] || ln -sf busybox "$root/bin/$applet"
-done
-for directory in sbin usr/bin usr/sbin; do
-    link=/bin
-    [ -e "$root/$directory" ] || ln -s "$link" "$root/$directory"
-done
-cat >"$root/etc/passwd" <<'EOF'
+if [ -e "$root/bin" ]; then
+    echo "$0: $root holds a bin already" >&2
+    exit 1
+fi
+mkdir -p "$root"
+cd "$root"
+mkdir -p bin dev etc home proc root run sys tmp usr var/tmp var/www
+chmod 0700 root
+chmod 1777 tmp var/tmp
+cp "$busybox" bin/busybox
+chmod 0755 bin/busybox
+# One hard link for each applet, made by busybox itself.
+./bin/busybox --install bin
+ln -s bin sbin
+ln -s ../bin usr/bin
+ln -s ../bin usr/sbin
+cat >etc/passwd <<'EOF'
 root:x:0:0:root:/root:/bin/sh
 www-data:x:33:33:www-data:/var/www:/bin/false
 nobody:x:65534:65534:nobody:/home:/bin/false
 EOF
-cat >"$root/etc/group" <<'EOF'
+cat >etc/group <<'EOF'
 root:x:0:
 www-data:x:33:
 nogroup:x:65534:

@@ -133,7 +133,7 @@ def _naming(entry: Entry) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS):
             raise
-        raise BadImage(f"entry {shown(entry.name)}: {error.strerror}") from error
+        raise BadImage(f"entry {shown(entry.name)}: {error.strerror or error}") from error
 
 
 def _names(chain_id: str) -> list[str]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
+import os
 import subprocess
 import zlib
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from podrun.image.errors import BadImage
 CHUNK = 1 << 18
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
+_LONGEST_MAGIC = 6
 _UNSUPPORTED = {b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x04\x22\x4d\x18": "lz4", b"PK\x03\x04": "zip"}
 # Enough for every level that image builders use; a frame that asks for more is not a layer but an attack.
 _ZSTD_MEMORY = "--memory=134217728"
@@ -44,33 +47,37 @@ def chunks(file: BinaryIO) -> Iterator[bytes]:
 
 
 def decompressed(file: BinaryIO) -> Iterator[bytes]:
-    """The decompressed rest of a seekable file, in chunks. Raises BadImage where it is damaged or cut off."""
-    start = file.tell()
-    kind = compression(file.read(8))
-    file.seek(start)
-    match kind:
+    """The decompressed rest of a file or pipe, in chunks. Raises BadImage where it is damaged or cut off."""
+    first = next(chunks(file), b"")
+    while len(first) < _LONGEST_MAGIC and (more := file.read(CHUNK)):
+        first += more
+    match compression(first):
         case "gzip":
-            yield from _gunzip(file)
+            yield from _gunzip(itertools.chain([first], chunks(file)))
         case "zstd":
+            if not file.seekable():
+                raise BadImage("it is compressed with zstd and comes from a pipe", hint="save it to a file first")
+            file.seek(-len(first), os.SEEK_CUR)
             yield from _unzstd(file)
         case _:
+            yield first
             yield from chunks(file)
 
 
-def _gunzip(file: BinaryIO) -> Iterator[bytes]:
+def _gunzip(source: Iterator[bytes]) -> Iterator[bytes]:
     pending = b""
     try:
-        while pending := (pending or file.read(CHUNK)):
+        while pending := (pending or next(source, b"")):
             member = zlib.decompressobj(wbits=31)
             while not member.eof:
-                pending = pending or file.read(CHUNK)
+                pending = pending or next(source, b"")
                 if not pending:
                     raise BadImage("the gzip stream is cut off")
                 # Bounded output: a chunk of zeros may stand for a thousand times its size.
                 if chunk := member.decompress(pending, 4 * CHUNK):
                     yield chunk
                 pending = member.unconsumed_tail
-            pending = (member.unused_data or file.read(CHUNK)).lstrip(b"\0")
+            pending = (member.unused_data or next(source, b"")).lstrip(b"\0")
     except zlib.error as error:
         raise BadImage(f"the gzip stream is damaged: {error}") from error
 

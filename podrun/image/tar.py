@@ -6,6 +6,7 @@ The format: pax(1) of POSIX.1-2017, and "Basic Tar Format" with its GNU extensio
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -272,4 +273,4 @@ def _identity(number: int) -> int:
 def _text(name: bytes) -> str:
     if b"\0" in name:
         raise BadImage("an entry has a NUL in its name")
-    return name.decode("utf-8", "surrogateescape")
+    return os.fsdecode(name)

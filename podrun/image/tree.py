@@ -11,7 +11,7 @@ import errno
 import os
 import posixpath
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -258,9 +258,7 @@ class Tree:
             status = os.fstat(lower)
             os.chown(place, status.st_uid, status.st_gid)
             os.chmod(place, stat.S_IMODE(status.st_mode))
-            for key in os.listxattr(source):
-                if _is_allowed(key):
-                    os.setxattr(place, key, os.getxattr(source, key))
+            _set_attributes(place, {key: os.getxattr(source, key) for key in os.listxattr(source)})
             os.utime(place, ns=(status.st_mtime_ns, status.st_mtime_ns))
 
     def _lower(self, stack: contextlib.ExitStack, path: str) -> int | None:
@@ -318,8 +316,7 @@ def _dress(entry: Entry, parent: int, name: str) -> None:
     os.chown(name, entry.uid, entry.gid, dir_fd=parent, follow_symlinks=False)
     if entry.kind is not Kind.SYMLINK:
         os.chmod(name, entry.mode, dir_fd=parent)
-        for key, value in _allowed(entry.xattrs):
-            os.setxattr(f"/proc/self/fd/{parent}/{name}", key, value)
+        _set_attributes(f"/proc/self/fd/{parent}/{name}", entry.xattrs)
     os.utime(name, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=parent, follow_symlinks=False)
 
 
@@ -333,8 +330,7 @@ def _write_file(entry: Entry, parent: int, name: str, content: Iterable[memoryvi
             _write_sparse(fd, entry, entry.extents, content)
         os.fchown(fd, entry.uid, entry.gid)
         os.fchmod(fd, entry.mode)
-        for key, value in _allowed(entry.xattrs):
-            os.setxattr(fd, key, value)
+        _set_attributes(fd, entry.xattrs)
         os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
     finally:
         os.close(fd)
@@ -364,5 +360,12 @@ def _is_allowed(key: str) -> bool:
     return key in ("security.capability", "system.posix_acl_access", "system.posix_acl_default")
 
 
-def _allowed(xattrs: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
-    return ((key, value) for key, value in xattrs.items() if _is_allowed(key) and "\0" not in key)
+def _set_attributes(place: int | str, xattrs: dict[str, bytes]) -> None:
+    for key, value in xattrs.items():
+        if _is_allowed(key) and "\0" not in key:
+            try:
+                os.setxattr(place, key, value)
+            except OSError as error:
+                # Notes of a program's own: not every filesystem takes them (tmpfs since Linux 6.6).
+                if error.errno != errno.ENOTSUP or not key.startswith("user."):
+                    raise

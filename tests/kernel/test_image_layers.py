@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import struct
 import subprocess
 import sys
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from image_tars import Member, digest, directory, file, hard_link, member, overlay_view, symlink, tar, tree, unpack
 
 from podrun.image import layers
@@ -334,6 +338,44 @@ def test_a_layer_as_deep_as_a_path_can_be_is_unpacked(workplace: Path) -> None:
     root = unpack(workplace / "layers", "l", file("d/" * 1500 + "x"), symlink("s", "d/" * 1500), file("s/y"))
     assert (root / ("d/" * 1500) / "y").read_text() == "good"
     remove_tree(root, aside=workplace / "layers")
+
+
+PARTS = st.sampled_from(["a", "b", "c", "..", ".", "", ".wh.a", ".wh.", ".wh..wh..opq", "outside", "victim"])
+PATHS = st.lists(PARTS, min_size=1, max_size=5).map("/".join)
+KINDS = st.sampled_from(
+    [tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(entries=st.lists(st.tuples(KINDS, PATHS, st.sampled_from(["", "/", "../../"]), PATHS), max_size=12))
+def test_no_sequence_of_entries_reaches_outside(entries: list[tuple[bytes, str, str, str]]) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        outside, staging = Path(place, "outside"), Path(place, "layers")
+        outside.mkdir()
+        (outside / "victim").write_text("untouched")
+        before = os.lstat(outside), os.lstat(outside / "victim")
+        members = []
+        for kind, name, start, target in entries:
+            # As the attacker would know it: the way from the layer to the directory beside.
+            target = target.replace("outside", f"{start}{outside if start == '/' else 'outside'}")
+            content = b"bad" if kind == tarfile.REGTYPE else b""
+            members.append(member(start + name, kind, content, linkname=target, mode=0o777, uid=1))
+        with contextlib.suppress(BadImage):
+            unpack(staging, "l", *members)
+        assert os.listdir(staging) == ["l"]
+        assert sorted(os.listdir(place)) == ["l.tar", "layers", "outside"]
+        assert tree(outside) == {"victim": "untouched"}
+        assert all(_same(old, os.lstat(path)) for old, path in zip(before, (outside, outside / "victim"), strict=True))
+
+
+def _same(old: os.stat_result, new: os.stat_result) -> bool:
+    return (old.st_mode, old.st_uid, old.st_nlink, old.st_mtime_ns) == (
+        new.st_mode,
+        new.st_uid,
+        new.st_nlink,
+        new.st_mtime_ns,
+    )
 
 
 # -- overlayfs

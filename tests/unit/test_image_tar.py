@@ -7,6 +7,7 @@ import io
 import subprocess
 import tarfile
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -179,6 +180,23 @@ def test_zstd_is_decompressed(tmp_path: Path) -> None:
     assert decompress(tmp_path, compressed) == CONTENT
     with pytest.raises(BadImage, match="the zstd stream is damaged"):
         decompress(tmp_path, compressed[:-10])
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"abc", CONTENT, gzip.compress(CONTENT)], ids=["none", "few", "plain", "gzip"]
+)
+def test_a_pipe_is_read_as_it_comes(content: bytes) -> None:
+    process = subprocess.Popen(
+        ["sh", "-c", "head -c 1; sleep 0.05; cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process, process.stdout, ThreadPoolExecutor() as pool:
+        writing = pool.submit(lambda: (process.stdin.write(content), process.stdin.close()))
+        with open(process.stdout.fileno(), "rb", buffering=0, closefd=False) as pipe:
+            read = b"".join(streams.decompressed(pipe))
+        writing.result()
+    assert read == (CONTENT if content[:2] == b"\x1f\x8b" else content)
 
 
 @pytest.mark.parametrize(
