@@ -68,7 +68,9 @@ class Images:
         """Makes an image of the root filesystem in `source`, a directory or a tar. Raises PodrunError."""
         reference = _nameable(name)
         with self._explained(f'import image "{name}"'), self._swept(), self._layout.writing():
-            return self._add(imports.store(self._layout, source, options or ImportOptions()), (reference,))
+            descriptor = imports.store(self._layout, source, options or ImportOptions())
+            self._unpack(descriptor)
+            return self._name([(descriptor, (reference,))])[0]
 
     def load(self, source: Path, name: str | None = None) -> Sequence[Image]:
         """Adds the images of a docker or OCI archive or an OCI layout directory. Raises PodrunError.
@@ -80,7 +82,9 @@ class Images:
             found = archives.store(self._layout, source)
             if names and len(found) != 1:
                 raise BadImage(f"it has {len(found)} images, and only one can be called {name}")
-            return [self._add(image.manifest, names or image.names) for image in found]
+            for image in found:
+                self._unpack(image.manifest)
+            return self._name([(image.manifest, names or image.names) for image in found])
 
     def remove(self, text: str, users: Callable[[Image], Sequence[str]] = lambda image: ()) -> Removal:
         """Takes away a name, and the image with the last one; by id or digest, all names at once.
@@ -160,8 +164,8 @@ class Images:
 
     # -- changing
 
-    def _add(self, descriptor: Descriptor, names: Sequence[str]) -> Image:
-        """Unpacks the layers of a manifest whose blobs are all there, and gives it its names."""
+    def _unpack(self, descriptor: Descriptor) -> None:
+        """Unpacks the layers of a manifest whose blobs are all there."""
         manifest, file = self._documents(descriptor.digest)
         platforms.require(file.os, file.architecture)
         if len(manifest.layers) != len(file.diff_ids):
@@ -174,11 +178,21 @@ class Images:
             if not blob.exists():
                 raise BadImage(f"blob {layer.digest} is missing")
             below.insert(0, self._layers.unpack(blob, diff_id, chain, below))
-        self._layout.change_index(lambda index: _with(index, descriptor, names))
-        added = next(image for image in self._read(self._layout.index()) if image.digest == descriptor.digest)
-        if isinstance(added, DamagedImage):
-            raise BadImage(added.why)
-        return added
+
+    def _name(self, named: Sequence[tuple[Descriptor, Sequence[str]]]) -> Sequence[Image]:
+        """Makes unpacked images known, all at once."""
+
+        def change(index: Sequence[Descriptor]) -> Sequence[Descriptor]:
+            for descriptor, names in named:
+                index = tuple(_with(index, descriptor, names))
+            return index
+
+        self._layout.change_index(change)
+        index = self._layout.index()
+        return [
+            self._image(descriptor.digest, tuple(d.name for d in index if d.name and d.digest == descriptor.digest))
+            for descriptor, _ in named
+        ]
 
     def _removable(self, text: str) -> tuple[Image | DamagedImage, tuple[str, ...]]:
         """What `text` means and the names to take away."""

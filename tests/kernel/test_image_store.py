@@ -249,6 +249,15 @@ def test_a_compressed_archive_with_several_images_is_loaded(images: Images, work
     assert loaded[1].layers[1:] == loaded[0].layers
 
 
+def test_an_archive_is_loaded_whole_or_not_at_all(images: Images, workshop: Workshop, tmp_path: Path) -> None:
+    workshop.name(workshop.image(LOW), "good:1")
+    workshop.name(workshop.image(tar(file("a/.wh."))), "bad:1")
+    with pytest.raises(PodrunError, match="a whiteout of nothing"):
+        images.load(workshop.root)
+    assert images.list() == ()
+    assert leftovers(tmp_path / "images") == []
+
+
 def test_an_archive_without_a_name_gets_one_or_goes_by_its_id(images: Images, workshop: Workshop) -> None:
     workshop.name(workshop.image(LOW), "latest")
     [image] = images.load(workshop.root)
