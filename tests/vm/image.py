@@ -1,7 +1,7 @@
 """The VM's kernel and root image: built from Debian packages of this machine's own apt sources and kept in a cache.
 
-The key of the cache is everything that the build reads: package names, the kernel's version, this file. The initrd is not
-cached: it carries the scripts of guest/, takes a moment, and so never needs a rebuild of the image.
+The key of the cache is what the build reads: names of packages, the kernel's version, this file. The initrd is not
+cached: it carries the scripts of guest/ and takes a moment, so a change of theirs needs no rebuild of the image.
 """
 
 from __future__ import annotations
@@ -152,7 +152,8 @@ def make_tree(workshop: Path, packages: list[str]) -> None:
         *(f'--setup-hook=cp -a {path} "$1/etc/apt/"' for path in credentials),
         *(f'--customize-hook=rm -rf "$1{path}"' for path in credentials),
         f'--customize-hook=mkdir -p "$1/usr/lib/modules" && cp -a {modules}/. "$1/usr/lib/modules/"',
-        '--customize-hook=rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap" "$1/etc/resolv.conf" && echo podrun-vm >"$1/etc/hostname"',
+        '--customize-hook=rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap" "$1/etc/resolv.conf"',
+        '--customize-hook=echo podrun-vm >"$1/etc/hostname"',
         "",
         workshop / "tree",
         *source_files(),

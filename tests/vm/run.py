@@ -1,7 +1,7 @@
-"""Runs pytest inside a VM with cgroup v2 and prints what it prints: `python tests/vm/run.py [options] [pytest arguments]`.
+"""Runs pytest inside a VM with cgroup v2 and prints what it prints: `tests/vm/run.py [options] [pytest arguments]`.
 
-Results (junit.xml, kernel.log, console.log) land in build/vm/. Exit code: pytest's; 124 when the time was up; 125 when the
-VM ended without a result.
+Results (junit.xml, kernel.log, console.log) land in build/vm/. Exit code: pytest's; 124 when the time was up; 125 when
+the VM ended without a result.
 """
 
 from __future__ import annotations

@@ -1,0 +1,26 @@
+"""Waiting for a condition. PODRUN_TEST_PATIENCE multiplies all limits on slow machines such as the VM."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+PATIENCE = float(os.environ.get("PODRUN_TEST_PATIENCE") or 1)
+
+
+def patient(seconds: float) -> float:
+    """A limit in seconds, as long as this machine needs."""
+    return seconds * PATIENCE
+
+
+def wait_until(condition: Callable[[], T], what: str, seconds: float = 20, step: float = 0.01) -> T:
+    """Polls until the condition is true and returns its value; fails with `what` when the limit is over."""
+    deadline = time.monotonic() + patient(seconds)
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"waited {patient(seconds):g} s in vain for: {what}; last value: {value!r}"
+        time.sleep(step)
+    return value
