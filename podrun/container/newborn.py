@@ -16,6 +16,7 @@ from typing import NoReturn, TypeVar
 
 from podrun.linux import namespaces, pidfd, prctl
 from podrun.linux.clone3 import CloneFlag, clone3
+from podrun.linux.syscall import SyscallError
 
 _ALL_SIGNALS = signal.valid_signals()
 _LONGEST_MESSAGE = 2000  # characters; a report fits in a pipe without blocking
@@ -126,6 +127,20 @@ def bear(
         return Newborn(pid, child, read_end)
 
 
+def warm_up() -> None:
+    """For the fork server, once, after all imports: whatever Python loads or makes at first use is there for every child.
+
+    Objects made so far are kept from the collector, which would copy their pages in each child that it runs in.
+    """
+    failure = describe("start", SyscallError(2, "open('/x')"))
+    assert read_outcome(json.dumps(asdict(failure)).encode()) == failure
+    success = Resolved(0, 0, (0,), ("a note",))
+    assert read_outcome(json.dumps(asdict(success)).encode()) == success
+    b"\xff".decode(errors="replace").encode().decode(errors="surrogateescape")
+    gc.collect()
+    gc.freeze()
+
+
 @contextlib.contextmanager
 def _children_born_in(pid_namespace_of: int) -> Iterator[None]:
     """The PID namespace for children is that of another process for a while; the caller's own never changes."""
@@ -158,7 +173,7 @@ def _live(steps: Sequence[Callable[[B], None]], birth: B) -> NoReturn:
 def describe(step: str, error: BaseException) -> StartError:
     """An exception in the words that a user reads."""
     number = (error.errno or 0) if isinstance(error, OSError) else 0
-    if type(error) in (OSError, *OSError.__subclasses__()) and isinstance(error, OSError) and error.strerror:
+    if isinstance(error, OSError) and type(error).__module__ == "builtins" and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
     elif isinstance(error, OSError):
         text = str(error)

@@ -1,4 +1,4 @@
-"""Real containers without a kubelet: a scratch pod whose plans are carried out by play_shim.py, and all of it removed."""
+"""Real containers without a kubelet: a scratch pod whose plans play_shim.py carries out, and all of it removed."""
 
 from __future__ import annotations
 

@@ -109,6 +109,7 @@ def main() -> None:
     if "WALLS" not in os.environ:
         build_walls()
     prctl.set_dumpable(False)
+    newborn.warm_up()
     player = Player(sys.argv[1])
     for line in sys.stdin:
         request = json.loads(line)
