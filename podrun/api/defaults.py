@@ -142,9 +142,7 @@ def _volume(volume: Volume) -> Volume:
         config_map=_config_map(volume.config_map),
         downward_api=_downward(volume.downward_api),
         projected=_projected(volume.projected),
-        iscsi=replace(volume.iscsi, iscsi_interface=volume.iscsi.iscsi_interface or "default")
-        if volume.iscsi
-        else None,
+        iscsi=replace(iscsi, iscsi_interface=iscsi.iscsi_interface or "default") if iscsi else None,
         image=replace(image, pull_policy=image.pull_policy or image_pull_policy(image.reference)) if image else None,
         ephemeral=_claim(claim) if claim else None,
     )
