@@ -91,6 +91,7 @@ def test_what_is_written_is_read_back() -> None:
         (document({}, rootfs={"diff_ids": [DIFF_ID + "\n"]}), "is no sha256 digest"),
         (document({}, rootfs={"diff_ids": [DIFF_ID] * 128}), "128 layers, more than the 127"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_hostile_config_is_refused_with_a_reason(content: bytes, why: str) -> None:
     with pytest.raises(BadImage) as caught:
