@@ -24,7 +24,6 @@ from podrun.image.references import InvalidImageName
 from podrun.image.store import Images
 from tests import images as recipes
 
-
 HERE = platforms.host_architecture()
 
 
