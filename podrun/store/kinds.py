@@ -1,34 +1,17 @@
-"""Which kinds are stored, under which key, and how one is written down (JSON)."""
+"""The types of what is stored and the keys it is stored under."""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TypeVar, cast
 
-import msgspec
-
-from podrun.api import objects
+from podrun.api import kinds, objects
 
 T = TypeVar("T", bound=objects.Object)
 
-KINDS: dict[str, type[objects.Object]] = {
-    kind.__name__: kind
-    for kind in (
-        objects.Pod,
-        objects.Node,
-        objects.Event,
-        objects.Namespace,
-        objects.ConfigMap,
-        objects.Secret,
-        objects.PersistentVolumeClaim,
-        objects.ServiceAccount,
-    )
-}
+TYPES: dict[str, type[objects.Object]] = {kind.name: cast("type[objects.Object]", kind.type) for kind in kinds.KINDS}
 
 Key = tuple[str, str, str]
 """Kind, namespace ("" for kinds outside of namespaces), name."""
-
-_encoder = msgspec.json.Encoder()
-_decoders: dict[str, msgspec.json.Decoder[objects.Object]] = {}
 
 
 def key_of(stored: objects.Object) -> Key:
@@ -36,12 +19,9 @@ def key_of(stored: objects.Object) -> Key:
 
 
 def encode(stored: objects.Object) -> bytes:
-    return _encoder.encode(stored)
+    return kinds.to_json(stored)
 
 
 def decode(kind: str, text: bytes) -> objects.Object:
     """The object of a row; fields that a newer version wrote are left out."""
-    decoder = _decoders.get(kind)
-    if decoder is None:
-        decoder = _decoders[kind] = msgspec.json.Decoder(KINDS[kind])
-    return decoder.decode(text)
+    return kinds.from_json(text, TYPES[kind])

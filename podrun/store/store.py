@@ -38,7 +38,7 @@ class Store:
     def __init__(self, file: database.Database, *, clock: Callable[[], float], history: int) -> None:
         self._database = file
         self._clock = clock
-        self._objects: dict[str, dict[tuple[str, str], objects.Object]] = {kind: {} for kind in kinds.KINDS}
+        self._objects: dict[str, dict[tuple[str, str], objects.Object]] = {kind: {} for kind in kinds.TYPES}
         self._by_uid: dict[str, objects.Object] = {}
         self._uncommitted: dict[Key, tuple[int, objects.Object | None]] = {}  # by resourceVersion; None: removed
         self._records = file.records()

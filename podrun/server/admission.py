@@ -1,0 +1,100 @@
+"""From what a client wrote to what is stored: defaults, validation, what podrun does not carry out. Pure."""
+
+from __future__ import annotations
+
+import random
+
+from msgspec.structs import replace
+
+from podrun.api import (
+    defaults,
+    kinds,
+    objects,
+    status_errors,
+    supported,
+    validate,
+    validate_meta,
+    validate_names,
+    validate_update,
+)
+from podrun.api.field_errors import FieldError
+from podrun.kubelet import resources as pod_resources
+
+_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+"""Of generated names, as apimachinery's util/rand: no vowels, no words."""
+
+
+def admit(new: objects.Object, kind: kinds.Kind, namespace: str) -> objects.Object:
+    """The object as it is to be created. StatusError: invalid, or in another namespace than `namespace`."""
+    metadata = _new_metadata(new.metadata, kind, namespace)
+    match new:
+        case objects.Pod():
+            pod = defaults.default_pod(replace(new, metadata=metadata, status=objects.PodStatus(phase="Pending")))
+            _refuse("Pod", metadata.name, [*validate.validate_pod(pod), *supported.unsupported(pod)])
+            status = objects.PodStatus(phase="Pending", qos_class=pod_resources.qos_class(pod.spec))
+            return replace(pod, status=status)
+        case objects.Namespace():
+            problems = validate_meta.check_meta(metadata, namespaced=False, name_problems=validate_names.label_problems)
+            _refuse("Namespace", metadata.name, list(problems))
+            labels = metadata.labels | {"kubernetes.io/metadata.name": metadata.name}
+            metadata = replace(metadata, labels=labels)
+            spec = objects.NamespaceSpec(finalizers=("kubernetes",))
+            return replace(new, metadata=metadata, spec=spec, status=objects.NamespaceStatus(phase="Active"))
+        case _:
+            raise status_errors.method_not_allowed()
+
+
+def admit_change(new: objects.Object, old: objects.Object) -> objects.Object:
+    """`new` in the place of `old`, with what clients can't change taken from there. StatusError: invalid."""
+    metadata = _kept_metadata(new.metadata, old.metadata)
+    match new, old:
+        case objects.Pod(), objects.Pod():
+            node = new.spec.node_name or old.spec.node_name
+            spec = replace(defaults.default_spec(new.spec), node_name=node)
+            pod = replace(new, metadata=metadata, spec=spec, status=old.status)
+            if pod != old:
+                errors = [*validate_update.validate_pod_update(pod, old), *supported.unsupported(pod)]
+                _refuse("Pod", metadata.name, errors)
+            return pod
+        case objects.Namespace(), objects.Namespace():
+            return replace(new, metadata=metadata, spec=old.spec, status=old.status)
+        case _:
+            raise status_errors.method_not_allowed()
+
+
+def _new_metadata(metadata: objects.ObjectMeta, kind: kinds.Kind, namespace: str) -> objects.ObjectMeta:
+    name = metadata.name
+    if not name and metadata.generate_name:
+        name = metadata.generate_name[:58] + "".join(random.choices(_SUFFIX_LETTERS, k=5))
+    return objects.ObjectMeta(
+        name=name,
+        generate_name=metadata.generate_name,
+        namespace=namespace if kind.namespaced else "",
+        labels=metadata.labels,
+        annotations=metadata.annotations,
+        owner_references=metadata.owner_references,
+        finalizers=metadata.finalizers,
+    )
+
+
+def _kept_metadata(new: objects.ObjectMeta, old: objects.ObjectMeta) -> objects.ObjectMeta:
+    return replace(
+        old,
+        labels=new.labels,
+        annotations=new.annotations,
+        owner_references=new.owner_references,
+        finalizers=new.finalizers,
+    )
+
+
+def check_namespace(metadata: objects.ObjectMeta, kind: kinds.Kind, namespace: str) -> None:
+    """StatusError: the object says another namespace than the path it is sent to."""
+    if kind.namespaced and metadata.namespace not in ("", namespace):
+        raise status_errors.bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+
+
+def _refuse(kind: str, name: str, errors: list[FieldError]) -> None:
+    if errors:
+        raise status_errors.invalid(kind, name, errors)

@@ -1,0 +1,119 @@
+"""DELETE: a pod goes gracefully and the kubelet ends it; everything else goes at once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from aiohttp import web
+from msgspec.structs import replace
+
+from podrun.api import objects, status_errors, times
+from podrun.server import answers, bodies, context, reading, resources
+from podrun.store import NotFoundError, Store
+
+PROTECTED_NAMESPACES = ("default",)
+
+
+async def delete_one(request: web.Request) -> web.StreamResponse:
+    kind = resources.kind_of(request)
+    options = await _options(request)
+    found = resources.existing(request, resources.type_of(kind), kind.plural)
+    return answers.with_object(await _delete(context.of(request), found, options))
+
+
+async def delete_list(request: web.Request) -> web.StreamResponse:
+    kind = resources.kind_of(request)
+    options = await _options(request)
+    chosen, version = reading.listed(request, kind)
+    gone = []
+    for one in chosen:
+        try:
+            gone.append(await _delete(context.of(request), one, options))
+        except NotFoundError:
+            continue
+    return web.Response(body=answers.listing(kind, gone, str(version)), content_type=answers.JSON)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """DeleteOptions of meta/v1: seconds of grace, None for the pod's own; the uid that the object must have."""
+
+    grace: int | None
+    uid: str | None
+    dry_run: bool
+
+
+async def _options(request: web.Request) -> Options:
+    body = await bodies.read_json(request)
+    preconditions = body.get("preconditions") or {}
+    grace = body.get("gracePeriodSeconds")
+    if grace is None:
+        grace = context.integer(request, "gracePeriodSeconds", least=-(2**63))
+    uid = preconditions.get("uid") if isinstance(preconditions, dict) else None
+    if not isinstance(grace, int | None) or not isinstance(uid, str | None):
+        raise status_errors.bad_request(
+            "DeleteOptions: gracePeriodSeconds must be a number, preconditions.uid a string"
+        )
+    return Options(grace, uid, bool(body.get("dryRun")) or "dryRun" in request.query)
+
+
+async def _delete(server: context.Context, found: objects.Object, options: Options) -> objects.Object:
+    uid = options.uid or found.metadata.uid
+    match found:
+        case objects.Pod():
+            return await _delete_pod(server, found, options, uid)
+        case objects.Namespace():
+            _check_namespace_is_empty(server.store, found)
+    if options.dry_run:
+        return found
+    return await server.store.delete(type(found), found.metadata.namespace, found.metadata.name, uid=uid)
+
+
+async def _delete_pod(server: context.Context, pod: objects.Pod, options: Options, uid: str) -> objects.Pod:
+    store, (namespace, name) = server.store, (pod.metadata.namespace, pod.metadata.name)
+    if options.dry_run:
+        return with_deletion(pod, options.grace, server.clock())
+    if options.grace == 0:
+        return await store.delete(objects.Pod, namespace, name, uid=uid)
+    now = server.clock()
+    return await store.update(objects.Pod, namespace, name, lambda one: with_deletion(one, options.grace, now), uid=uid)
+
+
+def with_deletion(pod: objects.Pod, grace: int | None, now: float) -> objects.Pod:
+    """The pod as one that is to go within `grace` seconds (None: its own grace period) from `now`, Unix time.
+
+    A deletion that has begun can only be shortened. A finished pod, and one that no node has taken, needs no grace.
+    As CheckGracefulDelete in pkg/registry/core/pod and BeforeDelete in apiserver's registry/rest.
+    """
+    metadata = pod.metadata
+    if metadata.deletion_timestamp is not None:
+        before = metadata.deletion_grace_period_seconds or 0
+        if grace is None or _at_least_one(grace) >= before:
+            return pod
+        seconds = _at_least_one(grace)
+        began = times.unix_seconds(metadata.deletion_timestamp) - before
+    else:
+        own = pod.spec.termination_grace_period_seconds
+        seconds = _at_least_one(grace if grace is not None else 30 if own is None else own)
+        if not pod.spec.node_name or pod.status.phase in ("Succeeded", "Failed") or (grace is None and own == 0):
+            seconds = 0
+        began = now
+    changed = replace(
+        metadata,
+        deletion_timestamp=times.rfc3339(math.floor(began) + seconds),
+        deletion_grace_period_seconds=seconds,
+    )
+    return replace(pod, metadata=changed)
+
+
+def _at_least_one(seconds: int) -> int:
+    return max(seconds, 1)
+
+
+def _check_namespace_is_empty(store: Store, namespace: objects.Namespace) -> None:
+    name = namespace.metadata.name
+    if name in PROTECTED_NAMESPACES:
+        raise status_errors.forbidden("namespaces", name, "this namespace may not be deleted")
+    if store.list(objects.Pod, name)[0]:
+        raise status_errors.conflict("namespaces", name, "there are pods in it; delete them first")

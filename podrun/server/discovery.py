@@ -1,0 +1,87 @@
+"""What a Kubernetes client asks first: versions, API groups, resources; and whether the kubelet is well."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+import podrun
+from podrun.api import kinds
+from podrun.server import answers, context, resources
+
+KUBERNETES = ("1", "33")
+"""The minor version whose API this follows; clients compare it with their own."""
+
+_VERBS = ("delete", "deletecollection", "get", "list", "watch")
+_CHANGING = ("create", "patch", "update")
+_SUBRESOURCES = (("pods/status", ("get", "patch", "update")), ("pods/log", ("get",)), ("pods/exec", ("create", "get")))
+
+
+async def health(request: web.Request) -> web.StreamResponse:
+    return web.Response(text="ok")
+
+
+async def version(request: web.Request) -> web.StreamResponse:
+    major, minor = KUBERNETES
+    return _answer(
+        {
+            "major": major,
+            "minor": minor,
+            "gitVersion": f"v{major}.{minor}.0+podrun-{podrun.__version__}",
+            "gitCommit": "",
+            "gitTreeState": "",
+            "buildDate": "1970-01-01T00:00:00Z",
+            "goVersion": "",
+            "compiler": platform.python_implementation(),
+            "platform": f"linux/{platform.machine()}",
+        }
+    )
+
+
+async def api_versions(request: web.Request) -> web.StreamResponse:
+    return _answer({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []})
+
+
+async def api_groups(request: web.Request) -> web.StreamResponse:
+    return _answer({"kind": "APIGroupList", "apiVersion": "v1", "groups": []})
+
+
+async def core_resources(request: web.Request) -> web.StreamResponse:
+    served = [_resource(kind) for kind in kinds.KINDS if kind.name in resources.SERVED]
+    parts = [
+        {"name": name, "singularName": "", "namespaced": True, "kind": _kind_of_part(name), "verbs": verbs}
+        for name, verbs in _SUBRESOURCES
+    ]
+    return _answer({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "v1", "resources": served + parts})
+
+
+async def info(request: web.Request) -> web.StreamResponse:
+    """What `system info` shows."""
+    return _answer(context.of(request).agent.info())
+
+
+def _resource(kind: kinds.Kind) -> dict[str, Any]:
+    verbs = sorted((*_VERBS, *(_CHANGING if kind.name in resources.CREATABLE else ())))
+    described: dict[str, Any] = {
+        "name": kind.plural,
+        "singularName": kind.name.lower(),
+        "namespaced": kind.namespaced,
+        "kind": kind.name,
+        "verbs": verbs,
+    }
+    if kind.short_names:
+        described["shortNames"] = kind.short_names
+    if kind.name == "Pod":
+        described["categories"] = ["all"]
+    return described
+
+
+def _kind_of_part(name: str) -> str:
+    return "PodExecOptions" if name == "pods/exec" else "Pod"
+
+
+def _answer(value: object) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), content_type=answers.JSON)

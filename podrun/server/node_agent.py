@@ -1,0 +1,80 @@
+"""What the API server asks of the kubelet that it is the face of. Wishes and status go through the store, not here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from podrun.api import objects
+
+
+@dataclass(frozen=True, slots=True)
+class ExecTicket:
+    """Where a client runs the command that was prepared for it: the shim's socket, and a token good for one use."""
+
+    socket: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSummary:
+    """One image of the node. `size` in bytes, `created` in RFC 3339 or empty; `broken` says why it can't be used."""
+
+    names: tuple[str, ...]
+    id: str
+    digest: str
+    size: int
+    created: str = ""
+    broken: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """A root filesystem (directory or tar, absolute path on this machine) that shall become an image."""
+
+    path: Path
+    name: str
+    cmd: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    user: str = ""
+    working_dir: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRemoval:
+    """Names that were taken away, and ids of images that are gone."""
+
+    untagged: tuple[str, ...]
+    deleted: tuple[str, ...]
+
+
+class NodeAgent(Protocol):
+    """Errors: PodrunError, whose message and hint the client gets to read."""
+
+    async def prepare_exec(
+        self,
+        pod: objects.Pod,
+        container: str,
+        argv: tuple[str, ...],
+        *,
+        stdin: bool,
+        stdout: bool,
+        stderr: bool,
+        tty: bool,
+    ) -> ExecTicket: ...
+
+    def log_dir(self, pod: objects.Pod, container: str) -> Path:
+        """The directory with the container's `<attempt>.log` files."""
+
+    async def image_list(self) -> list[ImageSummary]: ...
+
+    async def image_import(self, request: ImportRequest) -> ImageSummary: ...
+
+    async def image_load(self, path: Path) -> list[ImageSummary]: ...
+
+    async def image_remove(self, name: str) -> ImageRemoval: ...
+
+    def info(self) -> dict[str, object]:
+        """Facts for `system info`, ready for JSON."""

@@ -1,0 +1,52 @@
+"""All that the API server answers to: method, path, function."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from podrun.server import deletion, discovery, execution, images, logs, manifests, reading, writing
+
+_ALL = "/api/v1/{resource}"
+_ONE = "/api/v1/{resource}/{name}"
+_NAMESPACED = "/api/v1/namespaces/{namespace}/{resource}"
+_NAMESPACED_ONE = "/api/v1/namespaces/{namespace}/{resource}/{name}"
+_POD = "/api/v1/namespaces/{namespace}/pods/{name}"
+
+Function = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+ROUTES: tuple[tuple[str, str, Function], ...] = (
+    ("GET", "/healthz", discovery.health),
+    ("GET", "/readyz", discovery.health),
+    ("GET", "/livez", discovery.health),
+    ("GET", "/version", discovery.version),
+    ("GET", "/api", discovery.api_versions),
+    ("GET", "/apis", discovery.api_groups),
+    ("GET", "/api/v1", discovery.core_resources),
+    ("GET", f"{_POD}/log", logs.read_log),
+    ("GET", f"{_POD}/exec", execution.prepare),
+    ("POST", f"{_POD}/exec", execution.prepare),
+    ("GET", f"{_NAMESPACED_ONE}/status", reading.get_one),
+    ("PUT", f"{_NAMESPACED_ONE}/status", writing.put_status),
+    ("GET", _ALL, reading.get_list),
+    ("GET", _NAMESPACED, reading.get_list),
+    ("GET", _ONE, reading.get_one),
+    ("GET", _NAMESPACED_ONE, reading.get_one),
+    ("POST", _ALL, writing.create),
+    ("POST", _NAMESPACED, writing.create),
+    ("PUT", _ONE, writing.put),
+    ("PUT", _NAMESPACED_ONE, writing.put),
+    ("PATCH", _ONE, writing.patch),
+    ("PATCH", _NAMESPACED_ONE, writing.patch),
+    ("DELETE", _NAMESPACED, deletion.delete_list),
+    ("DELETE", _ONE, deletion.delete_one),
+    ("DELETE", _NAMESPACED_ONE, deletion.delete_one),
+    ("PATCH", "/podrun/v1/apply", manifests.apply),
+    ("POST", "/podrun/v1/decode", manifests.decode),
+    ("GET", "/podrun/v1/images", images.listing),
+    ("POST", "/podrun/v1/images/import", images.import_),
+    ("POST", "/podrun/v1/images/load", images.load),
+    ("DELETE", "/podrun/v1/images", images.remove),
+    ("GET", "/podrun/v1/info", discovery.info),
+)

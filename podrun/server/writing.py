@@ -1,0 +1,137 @@
+"""POST, PUT and PATCH of single objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from msgspec.structs import replace
+
+from podrun.api import kinds, objects, parse, status_errors
+from podrun.server import admission, answers, applying, bodies, context, resources
+
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+
+
+async def create(request: web.Request) -> web.StreamResponse:
+    kind = _creatable(request)
+    namespace = request.match_info.get("namespace", "")
+    sent = await bodies.read_object(request, kind)
+    admission.check_namespace(sent.metadata, kind, namespace)
+    new = admission.admit(sent, kind, namespace)
+    if kind.namespaced:
+        resources.check_namespace(request, namespace)
+    if "dryRun" not in request.query:
+        new = await context.of(request).store.create(new)
+    return answers.with_object(new, 201)
+
+
+async def put(request: web.Request) -> web.StreamResponse:
+    """Replace metadata and spec; the status stays."""
+    sent = await _sent(request)
+    return answers.with_object(await _change(request, sent, lambda old: admission.admit_change(sent, old)))
+
+
+async def put_status(request: web.Request) -> web.StreamResponse:
+    """Replace the status only."""
+    sent = await _sent(request)
+    status = getattr(sent, "status", None)
+    return answers.with_object(await _change(request, sent, lambda old: replace(old, status=status), durable=False))
+
+
+async def patch(request: web.Request) -> web.StreamResponse:
+    type_ = request.content_type
+    if type_ == APPLY_PATCH:
+        return await _apply(request)
+    if type_ in (MERGE_PATCH, STRATEGIC_MERGE_PATCH):
+        return await _merge(request, strategic=type_ == STRATEGIC_MERGE_PATCH)
+    supported = ", ".join((MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_PATCH))
+    message = f"the body of the request was in an unknown format ({type_}) - accepted media types include: {supported}"
+    raise status_errors.unsupported_media_type(message)
+
+
+def _creatable(request: web.Request) -> kinds.Kind:
+    kind = resources.kind_of(request)
+    if kind.name not in resources.CREATABLE or kind.namespaced != ("namespace" in request.match_info):
+        raise status_errors.method_not_allowed()
+    return kind
+
+
+async def _sent(request: web.Request) -> objects.Object:
+    """The body as an object that agrees with the path."""
+    kind = resources.kind_of(request)
+    namespace, name = resources.place_of(request)
+    sent = await bodies.read_object(request, kind)
+    admission.check_namespace(sent.metadata, kind, namespace)
+    if sent.metadata.name != name:
+        message = f"the name of the object ({sent.metadata.name}) does not match the name on the URL ({name})"
+        raise status_errors.bad_request(message)
+    return sent
+
+
+async def _change(request: web.Request, sent: objects.Object, change: Any, *, durable: bool = True) -> objects.Object:
+    namespace, name = resources.place_of(request)
+    if "dryRun" in request.query:
+        return change(resources.existing(request, type(sent), resources.kind_of(request).plural))  # type: ignore[no-any-return]
+    return await context.of(request).store.update(
+        type(sent),
+        namespace,
+        name,
+        change,
+        durable=durable,
+        resource_version=sent.metadata.resource_version or None,
+        uid=sent.metadata.uid or None,
+    )
+
+
+async def _apply(request: web.Request) -> web.StreamResponse:
+    sent = await _sent(request)
+    kind = resources.kind_of(request)
+    server = context.of(request)
+    wish = applying.wish(sent, kind, request.match_info.get("namespace", ""))
+    if kind.namespaced:
+        resources.check_namespace(request, request.match_info["namespace"])
+    outcome = await applying.carry_out(server.store, wish, dry_run="dryRun" in request.query)
+    return answers.with_object(outcome.object, 201 if outcome.result == "created" else 200)
+
+
+async def _merge(request: web.Request, *, strategic: bool) -> web.StreamResponse:
+    kind = resources.kind_of(request)
+    changes = await bodies.read_json(request)
+    if strategic and _has_lists(changes):
+        message = "strategic merge of lists is not supported: send a merge patch, or apply the whole object"
+        raise status_errors.unsupported_media_type(message)
+
+    def merged(old: objects.Object) -> objects.Object:
+        value = parse.from_value(_merged(msgspec.to_builtins(old), changes))
+        new = bodies.of_kind(value, kind)
+        if (new.metadata.name, new.metadata.namespace) != (old.metadata.name, old.metadata.namespace):
+            raise status_errors.bad_request("the name and the namespace of an object can't be patched")
+        return admission.admit_change(new, old)
+
+    current = resources.existing(request, resources.type_of(kind), kind.plural)
+    wanted = (changes.get("metadata") or {}).get("resourceVersion") or ""
+    expected = replace(current, metadata=objects.ObjectMeta(resource_version=wanted))
+    return answers.with_object(await _change(request, expected, merged))
+
+
+def _merged(old: Any, changes: Any) -> Any:
+    """RFC 7386, JSON Merge Patch."""
+    if not isinstance(changes, dict):
+        return changes
+    result = dict(old) if isinstance(old, dict) else {}
+    for key, value in changes.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = _merged(result.get(key), value)
+    return result
+
+
+def _has_lists(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_has_lists(one) for one in value.values())
+    return isinstance(value, list)
