@@ -22,6 +22,9 @@ from podrun.api.objects.struct import KubeStruct, Marker
 
 S = TypeVar("S", bound=KubeStruct)
 
+MAX_FINDINGS = 100
+"""More than a reader wants, as in Kubernetes: what follows is not reported."""
+
 _INTEGER_BOUNDS = {
     "int32": (-(2**31), 2**31 - 1),
     "uint32": (0, 2**32 - 1),
@@ -47,19 +50,23 @@ class Findings:
 
     found: list[Finding] = field(default_factory=list)
 
+    def _add(self, finding: Finding) -> None:
+        if len(self.found) < MAX_FINDINGS:
+            self.found.append(finding)
+
     def unknown(self, path: str) -> None:
-        self.found.append(Finding(path, f'unknown field "{path}"', "FieldValueInvalid", strict=True))
+        self._add(Finding(path, f'unknown field "{path}"', "FieldValueInvalid", strict=True))
 
     def duplicate(self, path: str) -> None:
-        self.found.append(Finding(path, f'duplicate field "{path}"', "FieldValueDuplicate", strict=True))
+        self._add(Finding(path, f'duplicate field "{path}"', "FieldValueDuplicate", strict=True))
 
     def mismatch(self, value: Any, path: str, holder: str, go_type: str) -> None:
         target = f"struct field {holder}.{_INDEX.sub('', path)}" if holder else "value"
         message = f"json: cannot unmarshal {_json_word(value)} into Go {target} of type {go_type}"
-        self.found.append(Finding(path, message, "FieldValueTypeInvalid"))
+        self._add(Finding(path, message, "FieldValueTypeInvalid"))
 
     def malformed(self, path: str, why: str) -> None:
-        self.found.append(Finding(path, f"{path}: {why}", "FieldValueInvalid"))
+        self._add(Finding(path, f"{path}: {why}", "FieldValueInvalid"))
 
 
 Decoder = Callable[[Any, str, str, Findings], Any]

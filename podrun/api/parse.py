@@ -14,6 +14,9 @@ from podrun.api import decode, kinds, objects, status_errors, yaml_documents
 from podrun.api.objects import StatusCause
 from podrun.api.status_errors import StatusError
 
+MAX_FAILED = 100
+"""Objects with errors after which no more are looked at."""
+
 _LONGEST_QUOTE = 200
 _LISTS = frozenset(["List", *(kind.name + "List" for kind in kinds.KINDS)])
 
@@ -41,7 +44,8 @@ def parse(content: bytes) -> tuple[objects.Object, ...]:
 
 def parse_each(content: bytes) -> list[Parsed]:
     """Every object with its own error, as kubectl reports them. StatusError: the bytes are no YAML at all."""
-    results = []
+    results: list[Parsed] = []
+    failed = 0
     for document in yaml_documents.documents(content):
         for value, path in _expanded(document.value):
             try:
@@ -49,6 +53,9 @@ def parse_each(content: bytes) -> list[Parsed]:
                 results.append(Parsed(document.line, typed))
             except StatusError as error:
                 results.append(Parsed(document.line, error=error))
+                failed += 1
+                if failed == MAX_FAILED:
+                    return results
     return results
 
 
@@ -61,12 +68,12 @@ def _expanded(value: Any) -> Iterator[tuple[Any, str]]:
     """The value itself, or the items of a List with the paths at which they stand."""
     waiting = [(value, "")]
     while waiting:
-        current, path = waiting.pop(0)
+        current, path = waiting.pop()
         if isinstance(current, dict) and current.get("kind") in _LISTS and current.get("apiVersion") == "v1":
             prefix = f"{path}.items" if path else "items"
             items = current.get("items")
             if isinstance(items, list):
-                waiting[:0] = [(item, f"{prefix}[{index}]") for index, item in enumerate(items)]
+                waiting += [(item, f"{prefix}[{index}]") for index, item in reversed(list(enumerate(items)))]
                 continue
             if items is None:
                 continue

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
 
 from podrun.api import field_errors
 from podrun.api import validate_names as names
@@ -30,20 +31,32 @@ _ONLY_SIDECARS = "may not be set for init containers without restartPolicy=Alway
 _NOT_EPHEMERAL = "cannot be set for an Ephemeral Container"
 
 
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What a container is judged by besides itself; looked up once for all of them."""
+
+    spec: PodSpec
+    volumes: Mapping[str, Volume]
+    claims: Set[str]
+
+
 def check_containers(spec: PodSpec, path: str) -> Errors:
     """All containers of a spec; `path` is that of the spec."""
-    yield from _regular(spec, f"{path}.containers")
-    yield from _init(spec, f"{path}.initContainers")
-    yield from _ephemeral(spec, f"{path}.ephemeralContainers")
+    volumes = {volume.name: volume for volume in spec.volumes}
+    around = _Around(spec, volumes, {claim.name for claim in spec.resource_claims})
+    yield from _regular(around, f"{path}.containers")
+    yield from _init(around, f"{path}.initContainers")
+    yield from _ephemeral(around, f"{path}.ephemeralContainers")
 
 
-def _regular(spec: PodSpec, path: str) -> Errors:
+def _regular(around: _Around, path: str) -> Errors:
+    spec = around.spec
     if not spec.containers:
         yield field_errors.required(path)
     seen = set()
     for index, container in enumerate(spec.containers):
         where = f"{path}[{index}]"
-        yield from _container(where, container, spec)
+        yield from _container(where, container, around)
         if container.name in seen:
             yield field_errors.duplicate(f"{where}.name", container.name)
         seen.add(container.name)
@@ -54,11 +67,12 @@ def _regular(spec: PodSpec, path: str) -> Errors:
     yield from _host_ports(path, spec.containers)
 
 
-def _init(spec: PodSpec, path: str) -> Errors:
+def _init(around: _Around, path: str) -> Errors:
+    spec = around.spec
     seen = {container.name for container in spec.containers}
     for index, container in enumerate(spec.init_containers):
         where = f"{path}[{index}]"
-        yield from _container(where, container, spec)
+        yield from _container(where, container, around)
         if container.restart_policy is not None and not is_sidecar(container):
             yield field_errors.not_supported(f"{where}.restartPolicy", container.restart_policy, ("Always",))
         if container.name and container.name in seen:
@@ -80,12 +94,13 @@ def _init(spec: PodSpec, path: str) -> Errors:
             )
 
 
-def _ephemeral(spec: PodSpec, path: str) -> Errors:
+def _ephemeral(around: _Around, path: str) -> Errors:
+    spec = around.spec
     others = {container.name for container in (*spec.containers, *spec.init_containers)}
     seen = set(others)
     for index, container in enumerate(spec.ephemeral_containers):
         where = f"{path}[{index}]"
-        yield from _container(where, container, spec)
+        yield from _container(where, container, around)
         if container.name in seen:
             yield field_errors.duplicate(f"{where}.name", container.name)
         seen.add(container.name)
@@ -120,7 +135,8 @@ def _forbid(path: str, detail: str, **fields: object) -> Errors:
             yield field_errors.forbidden(f"{path}.{name}", detail)
 
 
-def _container(path: str, container: Container, spec: PodSpec) -> Errors:
+def _container(path: str, container: Container, around: _Around) -> Errors:
+    spec = around.spec
     yield from names.check_required(f"{path}.name", container.name, names.label_problems)
     if not container.image:
         yield field_errors.required(f"{path}.image")
@@ -131,11 +147,10 @@ def _container(path: str, container: Container, spec: PodSpec) -> Errors:
     yield from _ports(f"{path}.ports", container.ports)
     yield from _env(f"{path}.env", container.env)
     yield from _env_from(f"{path}.envFrom", container.env_from)
-    yield from _mounts(f"{path}.volumeMounts", container, spec.volumes)
-    yield from _devices(f"{path}.volumeDevices", container, spec.volumes)
+    yield from _mounts(f"{path}.volumeMounts", container, around.volumes)
+    yield from _devices(f"{path}.volumeDevices", container, around.volumes)
     yield from names.check_choice(f"{path}.imagePullPolicy", container.image_pull_policy, PULL_POLICIES)
-    claims = {claim.name for claim in spec.resource_claims}
-    yield from check_resources(f"{path}.resources", container.resources, claims)
+    yield from check_resources(f"{path}.resources", container.resources, around.claims)
     yield from check_resize_policy(f"{path}.resizePolicy", container.resize_policy, spec.restart_policy)
     host_users = spec.host_users is not False
     yield from check_container_security(f"{path}.securityContext", container.security_context, host_users=host_users)
@@ -217,8 +232,7 @@ def _env_from(path: str, sources: tuple[EnvFromSource, ...]) -> Errors:
             yield field_errors.invalid(path, "", "may not have more than one field specified at a time")
 
 
-def _mounts(path: str, container: Container, volumes: tuple[Volume, ...]) -> Errors:
-    known = {volume.name: volume for volume in volumes}
+def _mounts(path: str, container: Container, known: Mapping[str, Volume]) -> Errors:
     devices = {device.name for device in container.volume_devices}
     seen = set()
     for index, mount in enumerate(container.volume_mounts):
@@ -272,8 +286,7 @@ def _propagation(path: str, mount: VolumeMount, container: Container) -> Errors:
         yield field_errors.forbidden(where, "may only be specified when mountPropagation is None or not specified")
 
 
-def _devices(path: str, container: Container, volumes: tuple[Volume, ...]) -> Errors:
-    known = {volume.name: volume for volume in volumes}
+def _devices(path: str, container: Container, known: Mapping[str, Volume]) -> Errors:
     mounted = {mount.name for mount in container.volume_mounts}
     seen_names, seen_paths = set(), set()
     for index, device in enumerate(container.volume_devices):

@@ -21,6 +21,7 @@ MAX_BYTES = 3 * 1024 * 1024
 MAX_NODES = 400_000
 """Values in all documents, those repeated by aliases counted each time."""
 MAX_DEPTH = 200
+MAX_DUPLICATES = 100
 
 _TRUE = frozenset(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"))
 _FALSE = frozenset(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"))
@@ -207,7 +208,7 @@ class _Composer:
         if isinstance(value, dict | list) and event is not None:
             raise _marked(event, "invalid map key: a key must be a scalar")
         top.key = _key_text(value)
-        if top.key in top.explicit:
+        if top.key in top.explicit and len(self.duplicates) < MAX_DUPLICATES:
             self.duplicates.append(top.child_path())
         top.explicit.add(top.key)
 

@@ -186,6 +186,19 @@ def test_a_huge_manifest_is_refused_before_it_is_read() -> None:
     assert (error.code, error.message) == (413, "Request entity too large: limit is 3145728")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"apiVersion: v1\nkind: List\nitems:\n" + b"- {}\n" * 10_000,
+        b'{"apiVersion": "v1", "kind": "List", "items": [' + b"{}," * 10_000 + b"{}]}",
+        pod_with("\n  ".join(f"x{number}: 1" for number in range(5_000))),
+        pod_with("\n  ".join(["hostname: a"] * 5_000)),
+    ],
+)
+def test_very_many_errors_are_cut_short(content: bytes) -> None:
+    assert len(refused(content).message) < 20_000
+
+
 def test_yaml_is_resolved_as_kubernetes_resolves_it() -> None:
     content = b"""
 a: [yes, Off, 'yes', ~, 0644, 0o17, 0x1F, 1_000, 1.5, 22:22, 2026-01-01, .5, -3, 1e3, "1", !!str 2, +, -]
