@@ -1,4 +1,4 @@
-"""Real shims for tests: a fork server started as the kubelet starts it, a blocking client, and a pod's place on disk."""
+"""Real shims for tests: a fork server started as the kubelet starts it, a blocking client, the place of a pod."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,19 +22,13 @@ from cgroups.group import Group
 from cgroups.limits import Limits
 from podrun.container import defaults, plan
 from podrun.shim import facts, journal, messages, wire
+from tests import names, wait
+from tests.wait import wait_until
 
-PATIENCE = 120.0  # seconds; emulated machines are slow
+PATIENCE = wait.patient(60)  # seconds
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 T = TypeVar("T")
-
-
-def wait_until(condition: Callable[[], T], what: str = "the condition") -> T:
-    deadline = time.monotonic() + PATIENCE
-    while not (result := condition()):
-        assert time.monotonic() < deadline, f"{what} did not come true"
-        time.sleep(0.002)
-    return result
 
 
 class Client:
@@ -133,7 +126,7 @@ class Pod:
 
     directory: Path
     parent: Group
-    uid: str = field(default_factory=lambda: f"pod-{secrets.token_hex(6)}")
+    uid: str = field(default_factory=lambda: names.unique("pod-"))
 
     @property
     def run_dir(self) -> Path:
@@ -232,7 +225,7 @@ def fork_server() -> Iterator[ForkServer]:
 @contextlib.contextmanager
 def pod(directory: Path) -> Iterator[Pod]:
     """Whatever a test leaves running in the pod, its shim included, is killed at the end; its groups must then go."""
-    made = Pod(directory, Group(f"/podrun-test-{secrets.token_hex(6)}", hierarchies.detect()))
+    made = Pod(directory, Group("/" + names.unique("podrun-test-"), hierarchies.detect()))
     made.run_dir.mkdir(mode=0o700)
     binaries = directory / "layers" / "busybox" / "bin"
     binaries.mkdir(parents=True)

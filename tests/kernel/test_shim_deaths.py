@@ -1,0 +1,154 @@
+"""The table of deaths: kill -9 of fork server, shim, pause and client, and what then is true."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from podrun.container.plan import Bind, NamespaceMode
+from podrun.shim import facts, messages
+from tests.kernel import shim_client
+from tests.kernel.shim_client import BOOT_ID, Client, ForkServer, Pod
+
+
+def test_the_fork_servers_death_is_nothing_to_shims_and_containers(pod: Pod) -> None:
+    with shim_client.fork_server() as doomed:
+        pid = pod.fork(doomed)
+        shim = pod.connect()
+        shim.follow()
+        shim.ask(messages.MakeSandbox(pod.sandbox_plan()))
+        shim.ask(messages.Launch(pod.launch_plan("sleep", "1000")))
+        doomed.kill()
+        assert shim.ask(messages.Hello()).pid == pid
+        assert isinstance(shim.ask(messages.Launch(pod.launch_plan("true", container="more"))), facts.Started)
+        assert shim.fact(facts.Exited, container="more").code == 0
+    with shim_client.fork_server() as next_one:
+        assert isinstance(next_one.client.ask(pod.fork_request()), messages.Refused)
+    shim.ask(messages.Signal("main", 0, signal.SIGKILL))
+    assert shim.fact(facts.Exited, container="main").code == 137
+    shim.close()
+
+
+def test_the_fork_server_leaves_when_its_kubelet_is_gone(pod: Pod) -> None:
+    with shim_client.fork_server() as server:
+        pod.fork(server)
+        assert server.leave() == 0
+        shim = pod.connect()
+        assert isinstance(shim.ask(messages.Hello()), messages.Welcome)
+        shim.close()
+
+
+@pytest.mark.parametrize("pid", [NamespaceMode.PRIVATE, NamespaceMode.POD, NamespaceMode.HOST])
+def test_the_shims_death_ends_the_pod_and_the_next_one_tells(server: ForkServer, pod: Pod, pid: NamespaceMode) -> None:
+    shim_pid = pod.fork(server)
+    shim = pod.connect()
+    shared = NamespaceMode.POD if pid is NamespaceMode.POD else NamespaceMode.PRIVATE
+    shim.ask(messages.MakeSandbox(pod.sandbox_plan(pid=shared)))
+    for name in ("web", "db"):
+        plan = pod.launch_plan("sh", "-c", "sleep 1000 & sleep 1000", container=name, pid=pid)
+        assert isinstance(shim.ask(messages.Launch(plan)), facts.Started)
+    before = pod.facts()
+    shim_client.end(shim_pid)
+    assert pod.facts() == before
+
+    pod.fork_when_free(server)
+    shim = pod.connect()
+    shim.follow(after=3)
+    for name in ("web", "db"):
+        exited = shim.fact(facts.Exited, container=name)
+        assert (exited.code, exited.lost) == (137, True)
+    shim.fact(facts.SandboxEnded, attempt=1)
+    assert [numbered.n for numbered in shim.facts] == [4, 5, 6]
+    assert not pod.group.populated()
+    assert isinstance(shim.ask(messages.Launch(plan)), facts.Started), "from the journal"
+    assert isinstance(shim.ask(messages.MakeSandbox(pod.sandbox_plan(attempt=2))), facts.SandboxStarted)
+    plan = pod.launch_plan("true", container="db", attempt=1)
+    assert isinstance(shim.ask(messages.Launch(plan)), facts.Started)
+    assert not shim.fact(facts.Exited, attempt=1).lost
+    shim.close()
+
+
+def test_a_shim_that_dies_while_starting_never_lets_an_attempt_run_twice(server: ForkServer, pod: Pod) -> None:
+    chance = random.Random(3)
+    ran = pod.directory / "ran"
+    ran.mkdir()
+    pid = pod.fork(server)
+    for attempt in range(15):
+        shim = pod.connect()
+        shim.ask(messages.MakeSandbox(pod.sandbox_plan(attempt=attempt + 1)))
+        script = f"echo x >> /ran/{attempt}; sleep 1000"
+        plan = pod.launch_plan("sh", "-c", script, attempt=attempt)
+        plan = replace(plan, mounts=(*plan.mounts, Bind(str(ran), "/ran")))
+        launch = shim.send(messages.Launch(plan))
+        threading.Event().wait(chance.random() * 0.008)
+        shim_client.end(pid)
+        pid = pod.fork_when_free(server)
+        shim.close()
+        shim = pod.connect()
+        again = shim.ask(messages.Launch(plan))
+        match again:
+            case facts.Started() | facts.StartFailed():
+                pass  # it had begun
+            case messages.Refused(message):
+                assert "has begun" in message or "no sandbox" in message
+        assert launch
+        shim.close()
+    assert all(path.read_text() == "x\n" for path in ran.iterdir())
+
+
+def test_the_end_of_pause_is_told_and_another_sandbox_can_follow(shim: Client, pod: Pod) -> None:
+    shim.ask(messages.Launch(pod.launch_plan("sleep", "1000")))
+    shim_client.end(shim.fact(facts.SandboxStarted).pid)
+    assert shim.fact(facts.SandboxEnded).attempt == 1
+    refused = shim.ask(messages.Launch(pod.launch_plan("true", container="late")))
+    assert isinstance(refused, messages.Refused)
+    refused = shim.ask(messages.MakeSandbox(pod.sandbox_plan(attempt=2)))
+    assert isinstance(refused, messages.Refused)
+    assert '"main" still runs' in refused.message
+    shim.ask(messages.Kill("main", 0))
+    shim.fact(facts.Exited)
+    assert isinstance(shim.ask(messages.MakeSandbox(pod.sandbox_plan(attempt=2))), facts.SandboxStarted)
+    assert isinstance(shim.ask(messages.Launch(pod.launch_plan("true", attempt=1))), facts.Started)
+
+
+def test_a_client_that_goes_at_any_time_changes_nothing(server: ForkServer, pod: Pod) -> None:
+    """Each command is sent by a client that vanishes at once, and repeated by the next, as after a kubelet's death."""
+    pod.fork(server)
+    plans = [pod.launch_plan("sh", "-c", f"echo x; exit {n}", attempt=n) for n in range(20)]
+    for n, plan in enumerate(plans):
+        for request in (messages.MakeSandbox(pod.sandbox_plan()), messages.Launch(plan)):
+            for _ in range(3):
+                hasty = pod.connect()
+                hasty.send(request)
+                hasty.close()
+            shim = pod.connect()
+            assert isinstance(shim.ask(request), facts.SandboxStarted | facts.Started)
+            shim.close()
+        shim = pod.connect()
+        shim.follow()
+        assert shim.fact(facts.Exited, attempt=n).code == n
+        shim.close()
+    assert all(pod.log(plan) == b"x\n" for plan in plans)
+    assert len(pod.facts()) == 1 + 2 * len(plans)
+
+
+def test_another_boots_journal_means_nothing(server: ForkServer, pod: Pod) -> None:
+    header = f'{{"boot_id": "{BOOT_ID[::-1]}", "version": 1}}\n'
+    Path(pod.run_dir / "journal").write_text(header + "what a later version may have written\n")
+    pod.fork(server)
+    shim = pod.connect()
+    assert shim.ask(messages.Hello()).last == 0
+    shim.close()
+
+
+def test_a_broken_journal_is_a_refusal_that_says_so(server: ForkServer, pod: Pod) -> None:
+    Path(pod.run_dir / "journal").write_text("hello\n")
+    refused = server.client.ask(pod.fork_request())
+    assert isinstance(refused, messages.Refused)
+    assert "journal" in refused.message
+    assert not pod.shim_group.exists()
