@@ -128,7 +128,7 @@ def bear(
 
 
 def warm_up() -> None:
-    """For the fork server, once, after all imports: whatever Python loads or makes at first use is there for every child.
+    """For the fork server, once, after all imports: what Python loads or makes at first use is there for every child.
 
     Objects made so far are kept from the collector, which would copy their pages in each child that it runs in.
     """

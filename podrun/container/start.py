@@ -15,7 +15,6 @@ from podrun.container.program import ProgramBirth, Stdio
 from podrun.linux import mount, namespaces
 from podrun.linux.clone3 import CloneFlag
 from podrun.linux.mount import Attribute
-from podrun.linux.syscall import SyscallError
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,10 +63,11 @@ def build_root(birth: ContainerBirth) -> None:
     for item in birth.plan.mounts:
         try:
             mounts.attach(site, item)
-        except SyscallError as error:
-            raise StepError(error.errno or 0, f"{type(item).__name__} on {item.target}: {error}") from error
-        except FileNotFoundError as error:
-            raise StepError(error.errno or 0, describe(item.target, error).message) from error
+        except StepError:
+            raise
+        except OSError as error:
+            words = f"cannot mount on {item.target}: {describe('', error).message}"
+            raise StepError(error.errno or 0, words) from error
     if birth.plan.root.readonly:
         mount.mount_setattr(birth.root, Attribute.RDONLY)
     os.umask(0o022)

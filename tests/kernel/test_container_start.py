@@ -8,6 +8,7 @@ import select
 import signal
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from container_stage import ENVIRONMENT, PATIENCE, Failed, Stage, scratch_pod
@@ -78,7 +79,7 @@ def test_a_container_is_in_its_own_limited_group(pod: Stage) -> None:
     own = pod.group.child(name)
     assert own.populated()
     assert own.stats().pids == 1
-    lines = [pod.line(name) for _ in open("/proc/self/cgroup")]
+    lines = [pod.line(name) for _ in Path("/proc/self/cgroup").read_text().splitlines()]
     assert "0::/\n" in lines, "a cgroup namespace of its own"
     for controller in own.hierarchies.v1_controllers:
         if controller != "cpuset":

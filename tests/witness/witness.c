@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -172,6 +173,14 @@ static int open_path(char **a) {
     return 0;
 }
 
+/* flags PATH: whether the mount that it lies on is read-only */
+static int flags(char **a) {
+    struct statvfs s;
+    if (statvfs(a[0], &s)) return fail("flags");
+    puts(s.f_flag & ST_RDONLY ? "read-only" : "writable");
+    return 0;
+}
+
 static int chmod_path(char **a) { return chmod(a[0], strtol(a[1], 0, 8)) ? fail("chmod") : (puts("changed"), 0); }
 static int mkdir_path(char **a) { return mkdir(a[0], 0755) ? fail("mkdir") : (puts("made"), 0); }
 static int readlink_path(char **a) {
@@ -304,7 +313,7 @@ static int exec_path(char **a) {
 
 static const struct { const char *name; int arguments; int (*answer)(char **); } verbs[] = {
     {"cat", 1, cat}, {"write", 2, write_text}, {"ls", 1, ls}, {"stat", 1, stat_path}, {"readlink", 1, readlink_path},
-    {"open", 2, open_path}, {"chmod", 2, chmod_path}, {"mkdir", 1, mkdir_path}, {"mknod", 3, mknod_path},
+    {"open", 2, open_path}, {"flags", 1, flags}, {"chmod", 2, chmod_path}, {"mkdir", 1, mkdir_path}, {"mknod", 3, mknod_path},
     {"ids", 0, ids}, {"caps", 0, caps}, {"mounts", 0, mounts}, {"fds", 0, fds}, {"env", 0, env}, {"self", 0, self},
     {"namespaces", 0, namespaces}, {"ps", 0, ps}, {"peek", 1, peek}, {"kill", 2, kill_pid}, {"orphan", 0, orphan},
     {"echo", 1, echo}, {"warn", 1, warn}, {"stdin", 0, echo_stdin}, {"sleep", 1, sleep_seconds}, {"hang", 0, hang},
