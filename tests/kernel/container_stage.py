@@ -134,6 +134,10 @@ class Stage:
         """Run the witness in a running container."""
         self.attempts += 1
         name = f"exec{self.attempts}"
+        self.ask("exec", self.exec_plan(container, *argv, **fields), stdin=stdin, name=name, container=container)
+        return self.wait(name)
+
+    def exec_plan(self, container: str, *argv: str, **fields: Any) -> ExecPlan:
         given = ExecPlan(
             container="c",
             attempt=1,
@@ -143,9 +147,7 @@ class Stage:
             cgroup=self.group.child(container).path,
             identity=Identity(capabilities=defaults.DEFAULT_CAPABILITIES),
         )
-        plan = dataclasses.replace(given, **fields)
-        self.ask("exec", plan, stdin=stdin, name=name, container=container)
-        return self.wait(name)
+        return dataclasses.replace(given, **fields)
 
     def line(self, container: str) -> str:
         return str(self.ask("line", name=container)["output"])

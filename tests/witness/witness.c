@@ -154,6 +154,7 @@ static int ps(char **a) {
         snprintf(path, sizeof path, "/proc/%d/cmdline", pid);
         if ((f = fopen(path, "r"))) {
             size_t n = fread(line, 1, sizeof line - 1, f);
+            while (n > 1 && !line[n - 2]) n--;
             for (size_t i = 0; i + 1 < n; i++)
                 if (!line[i]) line[i] = ' ';
             fclose(f);
