@@ -94,13 +94,13 @@ class Kubelet:
             await self._bind(pod, None)
 
     async def _bind(self, pod: objects.Pod, life: PodLife | None) -> None:
-        """Tell the pod's worker, or give it one. A pod that is bound to another node only waits here."""
+        """Tell the pod's worker, or give it one. A pod that asks for another node waits here for ever."""
         uid = pod.metadata.uid
         if (worker := self._workers.get(uid)) is not None:
             if worker.concerns(pod):
                 worker.sync(pod)
             return
-        if pod.spec.node_name != self._services.host.name:
+        if pod.spec.node_name not in ("", self._services.host.name):
             if pod.metadata.deletion_timestamp is not None:
                 await self._remove_foreign(pod)
             return

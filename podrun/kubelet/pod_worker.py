@@ -206,13 +206,13 @@ class PodWorker:
                 self._writing = asyncio.create_task(self._write(self.life, shown))
 
     async def _write(self, life: PodLife, shown: objects.PodStatus) -> None:
-        meta = self.pod.metadata
+        meta, node = self.pod.metadata, self._services.host.name
         try:
             stored = await self._services.store.update(
                 objects.Pod,
                 meta.namespace,
                 meta.name,
-                lambda pod: replace(pod, status=shown),
+                lambda pod: replace(pod, spec=replace(pod.spec, node_name=node), status=shown),
                 durable=False,
                 uid=meta.uid,
                 record=lives.encode(life),
@@ -411,4 +411,4 @@ class PodWorker:
 def _wish(pod: objects.Pod) -> tuple[objects.PodSpec, str | None, int | None]:
     """What an object asks for; labels and annotations ask for nothing."""
     meta = pod.metadata
-    return pod.spec, meta.deletion_timestamp, meta.deletion_grace_period_seconds
+    return replace(pod.spec, node_name=""), meta.deletion_timestamp, meta.deletion_grace_period_seconds

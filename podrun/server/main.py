@@ -88,8 +88,10 @@ def _in_its_group(paths: Paths) -> Iterator[tuple[Hierarchies, str]]:
         with contextlib.suppress(CgroupError):
             if origin.path != leaf.path:
                 origin.add(os.getpid())
-                leaf.remove(timeout=1.0)
-                Group(parent, hierarchies).remove(timeout=0.0)
+            parent_group = Group(parent, hierarchies)
+            parent_group.child(delegation.LEAF).remove(timeout=1.0)
+            if not parent_group.children():
+                parent_group.remove(timeout=0.0)
 
 
 async def _serve(paths: Paths, hierarchies: Hierarchies, cgroup_parent: str) -> None:

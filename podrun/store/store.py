@@ -299,6 +299,9 @@ def _with_metadata(stored: T, **changes: object) -> T:
 def _starts_a_generation(before: objects.Object, after: objects.Object) -> bool:
     if before.metadata.deletion_timestamp is None and after.metadata.deletion_timestamp is not None:
         return before.metadata.generation > 0
+    if isinstance(before, objects.Pod) and isinstance(after, objects.Pod):
+        bound = msgspec.structs.replace(before.spec, node_name=after.spec.node_name)  # binding is no change of the wish
+        return bound != after.spec
     return bool(getattr(before, "spec", None) != getattr(after, "spec", None))
 
 
