@@ -59,8 +59,7 @@ async def carry_out(store: Store, wish: Wish, *, dry_run: bool = False) -> Outco
         after = change(current)
     else:
         after = await store.update(type_, metadata.namespace, metadata.name, change)
-    unchanged = replace(after, metadata=before[0].metadata) == before[0] and _same_metadata(after, before[0])
-    return Outcome("unchanged" if unchanged else "configured", after, _warnings(before[0], wish))
+    return Outcome("unchanged" if after == before[0] else "configured", after, _warnings(before[0], wish))
 
 
 def merged(old: objects.Object, wish: Wish) -> objects.Object:
@@ -104,10 +103,6 @@ def _remembered(sent: objects.Object, kind: kinds.Kind, namespace: str) -> str:
     if kind.namespaced:
         metadata["namespace"] = namespace
     return msgspec.json.encode(value | {"metadata": metadata}, order="sorted").decode() + "\n"
-
-
-def _same_metadata(one: objects.Object, other: objects.Object) -> bool:
-    return one.metadata.resource_version == other.metadata.resource_version and one.metadata == other.metadata
 
 
 def _warnings(before: objects.Object, wish: Wish) -> tuple[str, ...]:

@@ -14,6 +14,9 @@ from podrun.errors import PodrunError
 LONGEST_ADDRESS = 107
 """Bytes of a path in sun_path, unix(7)."""
 
+LINGERING_SECONDS = 2.0
+"""How long a body that was refused is still taken in, so that its sender gets to read why."""
+
 SHUTDOWN_SECONDS = 1.0
 """For requests that are under way when the server stops; watches and followed logs are cut off."""
 
@@ -30,6 +33,7 @@ async def serve(app: web.Application, socket_path: Path) -> web.AppRunner:
         handle_signals=False,
         handler_cancellation=True,
         shutdown_timeout=SHUTDOWN_SECONDS,
+        lingering_time=LINGERING_SECONDS,
     )
     try:
         await runner.setup()

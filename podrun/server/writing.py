@@ -106,7 +106,7 @@ async def _merge(request: web.Request, *, strategic: bool) -> web.StreamResponse
         raise status_errors.unsupported_media_type(message)
 
     def merged(old: objects.Object) -> objects.Object:
-        value = parse.from_value(_merged(msgspec.to_builtins(old), changes))
+        value = parse.from_value(_merged(msgspec.json.decode(kinds.to_json(old)), changes))
         new = bodies.of_kind(value, kind)
         if (new.metadata.name, new.metadata.namespace) != (old.metadata.name, old.metadata.namespace):
             raise status_errors.bad_request("the name and the namespace of an object can't be patched")

@@ -1,0 +1,65 @@
+"""A kubelet for tests of the API server: it keeps what it is asked and answers from what it was given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from podrun.api import objects
+from podrun.errors import PodrunError
+from podrun.server.node_agent import ExecTicket, ImageRemoval, ImageSummary, ImportRequest
+
+
+@dataclass
+class FakeAgent:
+    """Logs lie in `logs/<container>`; an image is whatever was imported or loaded under its path's name."""
+
+    logs: Path
+    images: dict[str, ImageSummary] = field(default_factory=dict)
+    executed: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    imported: list[ImportRequest] = field(default_factory=list)
+
+    async def prepare_exec(
+        self,
+        pod: objects.Pod,
+        container: str,
+        argv: tuple[str, ...],
+        *,
+        stdin: bool,
+        stdout: bool,
+        stderr: bool,
+        tty: bool,
+    ) -> ExecTicket:
+        if argv == ("crash",):
+            raise RuntimeError("secret detail")
+        self.executed.append((container, argv))
+        return ExecTicket(f"/run/{pod.metadata.uid}.sock", "token")
+
+    def log_dir(self, pod: objects.Pod, container: str) -> Path:
+        return self.logs / container
+
+    async def image_list(self) -> list[ImageSummary]:
+        return list(self.images.values())
+
+    async def image_import(self, request: ImportRequest) -> ImageSummary:
+        self.imported.append(request)
+        return self._add(request.name)
+
+    async def image_load(self, path: Path) -> list[ImageSummary]:
+        if not path.exists():
+            raise PodrunError(f"cannot load {path}: no such file", hint="give the path of an archive")
+        return [self._add(path.stem)]
+
+    async def image_remove(self, name: str) -> ImageRemoval:
+        if name not in self.images:
+            raise PodrunError(f'cannot remove image "{name}": no such image')
+        gone = self.images.pop(name)
+        return ImageRemoval(gone.names, (gone.id,))
+
+    def info(self) -> dict[str, object]:
+        return {"node": "fake"}
+
+    def _add(self, name: str) -> ImageSummary:
+        image = ImageSummary((name,), f"sha256:{name}", f"sha256:{name}", 1)
+        self.images[name] = image
+        return image
