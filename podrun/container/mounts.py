@@ -8,15 +8,16 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from cgroups.group import Group
 from podrun.container import devices, plan
-from podrun.container.newborn import StepError
+from podrun.container.newborn import StepError, describe
 from podrun.container.plan import Propagation
-from podrun.linux import mount, statfs
+from podrun.linux import mount, namespaces, statfs
+from podrun.linux.clone3 import CloneFlag
 from podrun.linux.mount import Attribute, MountFlag
 from podrun.linux.openat2 import Resolve, make_directories, openat2
 from podrun.linux.syscall import SyscallError
@@ -48,11 +49,43 @@ class Site:
     group: Group  # joined already
 
 
-def attach(site: Site, item: plan.Mount) -> None:
-    """Carry out one item of a mount plan. Raises OSError."""
+def open_sources(items: Sequence[plan.Mount], machine: int) -> list[int]:
+    """For each item a detached copy of what it binds, or -1, taken in the mount namespace `machine` (-1: where we are).
+
+    There, the copies see what the machine has mounted since, and can share what is mounted below them with it.
+    """
+    if machine < 0 or not any(isinstance(item, plan.Bind) for item in items):
+        return [_source(item) for item in items]
+    own = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    namespaces.setns(machine, CloneFlag.NEWNS)
+    trees = [_source(item) for item in items]
+    namespaces.setns(own, CloneFlag.NEWNS)
+    os.close(own)
+    return trees
+
+
+def _source(item: plan.Mount) -> int:
+    if not isinstance(item, plan.Bind):
+        return -1
+    try:
+        source = os.open(item.source, _PLACE)
+        if item.subpath:
+            outer, source = source, _beneath(source, item.subpath)
+            os.close(outer)
+        tree = mount.open_tree(source, "", recursive=item.recursive)
+    except StepError:
+        raise
+    except OSError as error:
+        raise StepError(error.errno or 0, f"cannot mount on {item.target}: {describe('', error).message}") from error
+    os.close(source)
+    return tree
+
+
+def attach(site: Site, item: plan.Mount, tree: int) -> None:
+    """Carry out one item of a mount plan; `tree` is what `open_sources` gave for it. Raises OSError."""
     match item:
         case plan.Bind():
-            _bind(site, item)
+            _bind(site, item, tree)
         case plan.PodShm(target):
             if not site.shm:
                 raise StepError(0, f"cannot mount {target}: the pod has no shared memory")
@@ -146,14 +179,8 @@ def _outside_proc(target: str, place: int) -> int:
 # Kinds of mounts
 
 
-def _bind(site: Site, item: plan.Bind) -> None:
-    source = os.open(item.source, _PLACE)
-    if item.subpath:
-        outer, source = source, _beneath(source, item.subpath)
-        os.close(outer)
-    target = _place_for(site, item.target, source)
-    tree = mount.open_tree(source, "", recursive=item.recursive)
-    os.close(source)
+def _bind(site: Site, item: plan.Bind, tree: int) -> None:
+    target = _place_for(site, item.target, tree)
     mount.mount_setattr(tree, propagation=_PROPAGATION[item.propagation], recursive=item.recursive)
     if item.readonly:
         mount.mount_setattr(tree, Attribute.RDONLY)

@@ -13,6 +13,7 @@ from podrun.linux.mount import Attribute
 class PodHandles:
     pause: int = -1  # pidfd of the pause process
     shm: str = ""  # the directory given to `mount_pod_shm`; empty for none
+    machine: int = -1  # the machine's mount namespace, /proc/<pid>/ns/mnt, for the sources of bind mounts; -1: our own
 
 
 def mount_pod_shm(directory: str, size: int) -> None:

@@ -56,13 +56,14 @@ def join_pod_namespaces(birth: ContainerBirth) -> None:
 
 def build_root(birth: ContainerBirth) -> None:
     os.umask(0)
+    trees = mounts.open_sources(birth.plan.mounts, birth.pod.machine)
     root.isolate_mounts()
     null = devices.open_null()
     birth.root = root.mount_overlay(birth.plan.root)
     site = mounts.Site(birth.root, null, birth.pod.shm, birth.group)
-    for item in birth.plan.mounts:
+    for item, tree in zip(birth.plan.mounts, trees, strict=True):
         try:
-            mounts.attach(site, item)
+            mounts.attach(site, item, tree)
         except StepError:
             raise
         except OSError as error:

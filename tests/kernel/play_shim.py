@@ -7,6 +7,7 @@ else that makes a shim. At EOF it kills what it started and ends.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import signal
@@ -27,6 +28,8 @@ Reply = dict[str, Any]
 
 def build_walls() -> None:
     """A private mount namespace, in which the interpreter is read-only, for us and for what we exec ourselves into."""
+    machine = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+    os.set_inheritable(machine, True)
     namespaces.unshare(CloneFlag.NEWNS)
     mount.mount("none", "/", flags=MountFlag.SLAVE | MountFlag.REC)
     interpreter = os.path.realpath(sys.executable)
@@ -34,12 +37,12 @@ def build_walls() -> None:
     view = mount.open_tree(place, "")
     mount.mount_setattr(view, Attribute.RDONLY)
     mount.move_mount(view, place)
-    os.execve(sys.executable, [sys.executable, __file__, *sys.argv[1:]], {**os.environ, "WALLS": "1"})
+    os.execve(sys.executable, [sys.executable, __file__, *sys.argv[1:]], {**os.environ, "MACHINE": str(machine)})
 
 
 class Player:
-    def __init__(self, shm: str) -> None:
-        self.pod = pod_handles.PodHandles(shm=shm)
+    def __init__(self, shm: str, machine: int) -> None:
+        self.pod = pod_handles.PodHandles(shm=shm, machine=machine)
         self.children: dict[str, Newborn] = {}
         self.outputs: dict[str, int] = {}
 
@@ -58,6 +61,8 @@ class Player:
 
     def exec(self, plan: Any, stdin: str | None, name: str, container: str) -> Reply:
         target = self.children[container].pidfd
+        if plan.tty:
+            return self._born_on_tty(name, lambda stdio: join.spawn_exec(plan, target, stdio))
         return self._born(name, stdin, lambda stdio: join.spawn_exec(plan, target, stdio))
 
     def _born(self, name: str, stdin: str | None, spawn: Any) -> Reply:
@@ -74,6 +79,14 @@ class Player:
         self.children[name], self.outputs[name] = child, outer
         return {"pid": child.pid, **outcome(child)}
 
+    def _born_on_tty(self, name: str, spawn: Any) -> Reply:
+        master, inner = os.openpty()
+        child = spawn(Stdio(inner, inner, inner, tty=True))
+        reply = outcome(child)
+        os.close(inner)
+        self.children[name], self.outputs[name] = child, master
+        return {"pid": child.pid, **reply}
+
     def line(self, name: str) -> Reply:
         """The next line of output."""
         read = b""
@@ -83,8 +96,9 @@ class Player:
 
     def wait(self, name: str) -> Reply:
         chunks = []
-        while name in self.outputs and (chunk := os.read(self.outputs[name], 65536)):
-            chunks.append(chunk)
+        with contextlib.suppress(OSError):  # EIO: the end of a terminal
+            while name in self.outputs and (chunk := os.read(self.outputs[name], 65536)):
+                chunks.append(chunk)
         ended = pidfd.reap(self.children.pop(name).pidfd, wait=True)
         assert ended is not None
         if name in self.outputs:
@@ -106,11 +120,11 @@ def outcome(child: Newborn) -> Reply:
 
 
 def main() -> None:
-    if "WALLS" not in os.environ:
+    if "MACHINE" not in os.environ:
         build_walls()
     prctl.set_dumpable(False)
     newborn.warm_up()
-    player = Player(sys.argv[1])
+    player = Player(sys.argv[1], int(os.environ["MACHINE"]))
     for line in sys.stdin:
         request = json.loads(line)
         verb = request.pop("do")

@@ -49,6 +49,14 @@ def test_it_has_the_rights_of_the_plan_and_no_descriptors(pod: Stage) -> None:
     assert pod.exec(name, "exit", "9").code == 9
 
 
+def test_with_a_terminal_it_is_the_controlling_one(pod: Stage) -> None:
+    name = pod.start(pod.plan("hang"))
+    ended = pod.exec(name, "self", "then", "stat", "/proc/self/fd/0", tty=True, identity=Identity(user="web"))
+    seen = dict(pair.split("=", 1) for pair in ended.lines[0].split())
+    assert seen["sid"] == seen["pid"]
+    assert seen["tty"] != "none"
+
+
 def test_it_works_in_a_shared_pid_namespace() -> None:
     with scratch_pod() as pod:
         pod.make_sandbox(pid=NamespaceMode.POD)

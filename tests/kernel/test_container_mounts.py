@@ -188,6 +188,24 @@ def test_propagation_is_as_planned(pod: Stage, volume: Path) -> None:
     assert "shared:" in rows["/shared"]
 
 
+def test_what_the_machine_mounted_later_is_found(pod: Stage, volume: Path) -> None:
+    """The machine's mounts need not propagate to the shim's namespace: the sources are opened in the machine's own."""
+    (volume / "late").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "late", str(volume / "late")], check=True)
+    try:
+        (volume / "late" / "file").write_text("late\n")
+        mounts = (
+            Bind(str(volume / "late"), "/one"),
+            Bind(str(volume), "/two"),
+            Bind(str(volume), "/three", recursive=False),
+        )
+        paths = ("/one/file", "/two/late/file", "/three/late/file")
+        lines = pod.run(*" then ".join(f"cat {path}" for path in paths).split(), mounts=mounts).lines
+        assert lines == ["late", "late", "cat: No such file or directory"]
+    finally:
+        subprocess.run(["umount", str(volume / "late")], check=True)
+
+
 def test_a_missing_source_is_named(pod: Stage) -> None:
     told = failure(pod, "ids", mounts=(Bind("/nowhere/at/all", "/data"),))
     assert (told.step, told.errno) == ("build root", errno.ENOENT)
