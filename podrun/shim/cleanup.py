@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from cgroups import events
@@ -16,7 +17,7 @@ _FIRST_PAUSE, _LAST_PAUSE = 0.002, 1.0  # seconds between attempts to remove a g
 def empty(loop: Loop, group: Group, then: Callback) -> None:
     """Kill all that lives in `group`, and call back when nothing does. As long as that takes: a process may sleep in a
     file system that does not answer."""
-    group.kill()
+    _kill(group)
     if not group.populated():
         then()
         return
@@ -43,9 +44,14 @@ class _Watch:
             self._then()
 
     def _kill_again(self) -> None:
-        self._group.kill()
+        _kill(self._group)
         self._timer = self._loop.after(_LOOK_AGAIN, self._kill_again)
         self.look()
+
+
+def _kill(group: Group) -> None:
+    with contextlib.suppress(CgroupError):  # tried again each second, as long as anything lives
+        group.kill()
 
 
 def remove(loop: Loop, group: Group, pause: float = _FIRST_PAUSE) -> None:

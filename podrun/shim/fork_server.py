@@ -20,6 +20,7 @@ import prctl as process_names
 
 from cgroups import hierarchies
 from cgroups.group import Group
+from podrun.container import newborn
 from podrun.linux import close_range, mount, namespaces, pidfd, prctl
 from podrun.linux.clone3 import CloneFlag, clone3
 from podrun.linux.mount import MountFlag
@@ -184,6 +185,12 @@ def _enter_walls() -> NoReturn:
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:], _WALLED], {"LC_ALL": "C.UTF-8"})
 
 
+def _fear_no_oom() -> None:
+    """A machine out of memory should not take the witnesses first. Children set their own score; proc(5)."""
+    with contextlib.suppress(PermissionError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("-998")
+
+
 def main() -> None:
     fd = int(sys.argv[sys.argv.index("--socket-fd") + 1])
     prctl.set_dumpable(False)
@@ -193,8 +200,10 @@ def main() -> None:
     os.set_inheritable(fd, False)
     process_names.set_proctitle("podrun-fork-server")
     process_names.set_name("podrun-forks")
+    _fear_no_oom()
     hierarchies.current()
     wire.warm_up()
+    newborn.warm_up()
     gc.collect()
     gc.freeze()
     gc.disable()

@@ -26,6 +26,7 @@ class LogFile:
         self._path = path
         self._most_bytes = most_bytes
         self._most_files = most_files
+        self._rotated_at = 0.0
         self._fd = self._open()
         self._size = os.fstat(self._fd).st_size
 
@@ -56,19 +57,13 @@ class LogFile:
         older = sorted(entry for entry in os.listdir(directory) if entry.startswith(name + "."))
         for entry in older[: max(len(older) - (self._most_files - 2), 0)]:
             os.unlink(os.path.join(directory, entry))
-        os.rename(self._path, os.path.join(directory, f"{name}.{_free_stamp(older, name)}"))
+        # Never the same second twice, or one rotation would overwrite the other. UTC: clocks are not put back.
+        self._rotated_at = max(time.time(), self._rotated_at + 1)
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(self._rotated_at))
+        os.rename(self._path, os.path.join(directory, f"{name}.{stamp}"))
         fresh = self._open()
         os.close(self._fd)
         self._fd, self._size = fresh, 0
-
-
-def _free_stamp(older: list[str], name: str) -> str:
-    """The time, or one second after the newest rotated file's: rotations in one second must not meet."""
-    now = time.time()
-    newest = older[-1][len(name) + 1 :][:15] if older else ""
-    with contextlib.suppress(ValueError):
-        now = max(now, time.mktime(time.strptime(newest, "%Y%m%d-%H%M%S")) + 1)
-    return time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
 
 
 class LogStream:
@@ -97,7 +92,12 @@ class LogStream:
         elsewhere was given the pipe it can't keep us."""
         left = struct.unpack("i", fcntl.ioctl(self.pipe, termios.FIONREAD, b"\0\0\0\0"))[0]
         while left > 0:
-            batch = os.read(self.pipe, min(left, BATCH))
+            try:
+                batch = os.read(self.pipe, min(left, BATCH))
+            except BlockingIOError:  # somebody who was given the pipe reads it, too
+                break
+            if not batch:
+                break
             left -= len(batch)
             self.write(batch)
         self._finish()

@@ -13,13 +13,14 @@ import traceback
 from dataclasses import dataclass
 
 from cgroups import hierarchies
+from cgroups.errors import CgroupError
 from cgroups.group import Group
 from podrun.container import plan
 from podrun.shim import cleanup, facts, messages, runs, sandboxes
 from podrun.shim.connection import Connection
 from podrun.shim.execs import Execs
 from podrun.shim.journal import Begun, Journal
-from podrun.shim.loop import Loop
+from podrun.shim.loop import Loop, Timer
 
 MOST_CLIENTS = 200
 _WRITE_AGAIN = 1.0  # seconds, after a disk was found full
@@ -52,6 +53,7 @@ class Shim:
         self._asked: dict[Key, list[tuple[Connection, int]]] = {}
         self._leavers: list[tuple[Connection, int]] = []
         self._is_leaving = False
+        self._write_again: Timer | None = None
         self._lost: list[Begun] = []
 
     def run(self) -> None:
@@ -89,9 +91,13 @@ class Shim:
     def _record(self, *news: facts.Fact) -> None:
         for numbered in self._journal.append(*news):
             self._tell(numbered)
-        if self._journal.has_waiting:
-            self._loop.after(_WRITE_AGAIN, self._record)
+        if self._journal.has_waiting and self._write_again is None:
+            self._write_again = self._loop.after(_WRITE_AGAIN, self._record_waiting)
         self._leave_if_empty()
+
+    def _record_waiting(self) -> None:
+        self._write_again = None
+        self._record()
 
     def _tell(self, numbered: facts.Numbered) -> None:
         match numbered.fact:
@@ -263,7 +269,8 @@ class Shim:
         self._is_leaving = True
         self._leavers.append((connection, id))
         for run in self._living_runs():
-            run.kill()
+            with contextlib.suppress(CgroupError):  # without a kill it lives on, and so does the shim
+                run.kill()
         self._leave_if_empty()
 
     def _leave_if_empty(self) -> None:

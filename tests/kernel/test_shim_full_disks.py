@@ -1,4 +1,4 @@
-"""A journal on a disk that fills up, and that is emptied again."""
+"""Journals and logs on a disk that fills up, and that is emptied again."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from podrun.linux import mount
 from podrun.shim import facts, journal
+from podrun.shim.log_pump import LogFile
 
 BOOT = "8d6e4a5c-0000-4000-8000-000000000001"
 
@@ -98,3 +99,29 @@ def test_the_reserve_does_not_show_in_the_file(disk: Path) -> None:
     assert status.st_blocks * 512 - status.st_size >= journal.RESERVE // 2
     assert path.read_bytes().endswith(b"}\n")
     book.close()
+
+
+def test_a_full_disk_drops_whole_lines_and_the_log_goes_on_afterwards(disk: Path) -> None:
+    file = LogFile(str(disk / "0.log"))
+    line = b"x" * 99 + b"\n"
+    for _ in range(60):
+        file.append(line * 64)
+    full = (disk / "0.log").read_bytes()
+    assert 250_000 < len(full) <= 256 << 10
+    assert set(full.splitlines(keepends=True)) == {line}
+    (disk / "0.log").write_bytes(b"")
+    file.append(b"again\n")
+    assert (disk / "0.log").read_bytes() == b"again\n"
+    file.close()
+
+
+def test_rotation_on_a_full_disk_does_not_stop_the_log(disk: Path) -> None:
+    ballast = disk / "ballast"
+    ballast.write_bytes(b"x" * 50_000)
+    file = LogFile(str(disk / "0.log"), most_bytes=4000)
+    for _ in range(50):
+        file.append(b"y" * 999 + b"\n")
+    ballast.unlink()
+    file.append(b"z" * 999 + b"\n")
+    assert (disk / "0.log").read_bytes().endswith(b"z\n")
+    file.close()
