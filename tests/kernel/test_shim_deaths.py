@@ -15,6 +15,7 @@ from podrun.container.plan import Bind, NamespaceMode
 from podrun.shim import facts, messages
 from tests.kernel import shim_client
 from tests.kernel.shim_client import BOOT_ID, Client, ForkServer, Pod
+from tests.wait import wait_until
 
 
 @pytest.fixture(scope="module", autouse=True)
