@@ -10,7 +10,6 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from cgroups.group import Group
 from podrun.container import devices, plan
@@ -162,7 +161,7 @@ def _place_for(site: Site, target: str, like: int) -> int:
     except SyscallError as error:
         if error.errno != errno.ENOENT:
             raise
-        os.close(make_directories(site.root, str(PurePosixPath(target).parent)))
+        os.close(make_directories(site.root, os.path.dirname(target)))
         create = os.O_CREAT | os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
         os.close(openat2(site.root, target, create, 0o644))
         place = openat2(site.root, target, _PLACE)
@@ -206,7 +205,7 @@ def _cgroupfs(site: Site, target: str, attributes: Attribute) -> None:
         _attach_copy(site.group.open_for_clone(), place, attributes)
         return
     points = dict.fromkeys(site.group.hierarchies.v1_controllers.values())
-    directories = {PurePosixPath(point).name: point + site.group.path for point in points}
+    directories = {os.path.basename(point): point + site.group.path for point in points}
     present = {name: path for name, path in directories.items() if os.path.isdir(path)}
     present["unified"] = site.group.directory
     tmpfs = mount.new_mount("tmpfs", {"source": "cgroup", "mode": "755", "size": "1m"}, _SAFE)
