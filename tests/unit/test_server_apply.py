@@ -192,6 +192,15 @@ def test_a_namespace_insisted_on_must_agree(tmp_path: Path) -> None:
     play(tmp_path, scenario)
 
 
+def test_a_large_file_is_parsed_beside_the_event_loop(tmp_path: Path) -> None:
+    async def scenario(api: Api) -> None:
+        large = pod()
+        large["metadata"]["annotations"] = {"big": "x" * 100_000}
+        assert (await result(api, large))["result"] == "created"
+
+    play(tmp_path, scenario)
+
+
 def test_a_list_is_applied_item_by_item(tmp_path: Path) -> None:
     async def scenario(api: Api) -> None:
         both = await results(api, {"apiVersion": "v1", "kind": "List", "items": [pod("a"), pod("b")]})

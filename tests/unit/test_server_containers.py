@@ -25,7 +25,7 @@ def pod(
     restarts: int = 0,
     phase: str = "Running",
 ) -> objects.Pod:
-    statuses = ()
+    statuses: tuple[objects.ContainerStatus, ...] = ()
     if state is not None:
         one = objects.ContainerStatus(
             name=names[0], state=state, last_state=last or objects.ContainerState(), restart_count=restarts

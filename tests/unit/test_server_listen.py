@@ -46,6 +46,7 @@ def serve_once(path: Path) -> bytes:
 def test_only_the_owner_can_reach_the_socket(tmp_path: Path) -> None:
     path = tmp_path / "run" / "podrun.sock"
     assert serve_once(path).endswith(b"hello")
+    assert not path.exists()
     assert path.parent.stat().st_mode & 0o777 == 0o700
     bound = listen.bind(path)
     try:

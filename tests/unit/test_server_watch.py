@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from podrun.api import objects
-from podrun.server import watching
+from podrun.server import listen, watching
 from podrun.store import feed
 from tests.fakes.api_server import PODS, Api, play, pod, running
 
@@ -151,6 +151,17 @@ def test_a_client_that_hangs_up_leaves_no_watcher_behind(tmp_path: Path) -> None
         writer.close()
         while api.store._feed._watches:
             await asyncio.sleep(0.01)
+
+    play(tmp_path, scenario)
+
+
+def test_a_server_that_stops_ends_its_watches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listen, "SHUTDOWN_SECONDS", 1000.0)  # longer than any test may take
+
+    async def scenario(api: Api) -> None:
+        reader, writer = await asyncio.open_unix_connection(api.address)
+        writer.write(f"GET {PODS}?watch=1 HTTP/1.0\r\n\r\n".encode())
+        await reader.readuntil(b"\r\n\r\n")
 
     play(tmp_path, scenario)
 
