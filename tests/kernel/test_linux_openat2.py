@@ -51,6 +51,18 @@ def test_directories_are_made_inside_of_the_root_only(root: int, tmp_path: Path)
     assert os.readlink(f"/proc/self/fd/{descriptor}") == str(tmp_path / "root" / "inner" / "b" / "c")
     os.close(descriptor)
     assert os.listdir(tmp_path / "outside") == []
+    (tmp_path / "root" / "dangling").symlink_to(tmp_path / "outside" / "deep")
+    (tmp_path / "root" / "inner" / "climbing").symlink_to("../../../nowhere/at/all")
+    os.close(make_directories(root, "/dangling/x"))
+    os.close(make_directories(root, "/inner/climbing/y"))
+    assert (tmp_path / "root" / (tmp_path / "outside" / "deep" / "x").relative_to("/")).is_dir()
+    assert (tmp_path / "root" / "nowhere" / "at" / "all" / "y").is_dir()
+    assert os.listdir(tmp_path / "outside") == []
+    (tmp_path / "root" / "loop").symlink_to("loop")
+    for path in ("/loop/x", "/loop"):
+        with pytest.raises(SyscallError) as caught:
+            make_directories(root, path)
+        assert caught.value.errno == errno.ELOOP
     with pytest.raises(SyscallError) as caught:
         make_directories(root, "/inner/file/x")
     assert caught.value.errno == errno.ENOTDIR
