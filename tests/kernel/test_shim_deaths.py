@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import signal
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,14 +14,6 @@ from podrun.container.plan import Bind, NamespaceMode
 from podrun.shim import facts, messages
 from tests.kernel import shim_client
 from tests.kernel.shim_client import BOOT_ID, Client, ForkServer, Pod
-from tests.wait import wait_until
-
-
-@pytest.fixture(scope="module", autouse=True)
-def reaped() -> Iterator[None]:
-    """The children of a shim that was killed are init's."""
-    yield
-    wait_until(lambda: not shim_client.zombies(), "orphans to be reaped")
 
 
 def test_the_fork_servers_death_is_nothing_to_shims_and_containers(pod: Pod) -> None:
