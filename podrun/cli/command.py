@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from podrun.cli.client import Client
+from podrun.cli.failures import UsageError
 from podrun.paths import Paths
 
 DEFAULT_NAMESPACE = "default"
@@ -61,7 +62,11 @@ class Verb(click.Command):
         self.examples = examples
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, as_click_reads(self, args))
+        try:
+            return super().parse_args(ctx, as_click_reads(self, args))
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write(help_text(ctx, self, self.synopsis, self.examples))
@@ -105,7 +110,7 @@ def _options(command: click.Command) -> list[click.Option]:
 def _option_text(option: click.Option) -> str:
     default: object = option.default
     if option.is_flag:
-        shown = str(bool(default)).lower()
+        shown = str(default is True).lower()
     elif option.multiple:
         shown = "[]"
     elif isinstance(default, int | float):
@@ -152,3 +157,54 @@ def read_duration(ctx: click.Context, parameter: click.Parameter, value: str) ->
         text = f'invalid argument "{value}" for "--{parameter.name}" flag: time: invalid duration "{value}"'
         raise click.UsageError(text, ctx)
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+class Family(click.Group):
+    """Verbs below a verb: `podrun image ls`. `verbs` holds for each name the command and one line about it."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        help: str,
+        verbs: dict[str, tuple[click.Command, str]],
+        aliases: dict[str, str] | None = None,
+    ) -> None:
+        settings = {"help_option_names": ["-h", "--help"]}
+        super().__init__(name, help=help, context_settings=settings, invoke_without_command=True, callback=_show_help)
+        self.verbs = verbs
+        self.aliases = aliases or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.verbs)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = self.aliases.get(args[0], args[0])
+        if name not in self.verbs:
+            raise unknown_command(args[0], ctx.command_path, list(self.verbs))
+        return name, self.verbs[name][0], args[1:]
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        listed = "\n".join(f"  {name:<11} {text}" for name, (_, text) in self.verbs.items())
+        more = f'Use "{ctx.command_path} COMMAND --help" for more information about a given command.'
+        usage = f"Usage:\n  {ctx.command_path} COMMAND [options]"
+        formatter.write(f"{self.help}\n\nAvailable Commands:\n{listed}\n\n{usage}\n\n{more}\n")
+
+
+@click.pass_context
+def _show_help(ctx: click.Context) -> None:
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def unknown_command(word: str, command_path: str, known: list[str]) -> UsageError:
+    import difflib
+
+    text = f'unknown command "{word}" for "{command_path}"'
+    if close := [name for name in known if name.startswith(word)] or difflib.get_close_matches(word, known):
+        text += "\n\nDid you mean this?\n" + "\n".join(f"\t{name}" for name in close)
+    else:
+        text += f"\nSee '{command_path} --help' for usage."
+    return UsageError(text)

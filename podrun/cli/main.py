@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from podrun.cli.command import Session, as_click_reads
-from podrun.cli.failures import QuietFailureError, UsageError
+from podrun.cli.command import Session, as_click_reads, unknown_command
+from podrun.cli.failures import QuietFailureError
 from podrun.errors import PodrunError
 
 INTERRUPTED = 130
@@ -90,18 +90,7 @@ class Podrun(click.Group):
 def podrun(ctx: click.Context, namespace: str | None, debug: bool) -> None:
     ctx.obj = Session(namespace=namespace)
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help(), nl=False)
-
-
-def unknown_command(word: str, command_path: str, known: list[str]) -> UsageError:
-    import difflib
-
-    text = f'unknown command "{word}" for "{command_path}"'
-    if close := [name for name in known if name.startswith(word)] or difflib.get_close_matches(word, known):
-        text += "\n\nDid you mean this?\n" + "".join(f"\t{name}\n" for name in close)
-    else:
-        text += f"\nSee '{command_path} --help' for usage."
-    return UsageError(text)
+        click.echo(ctx.get_help())
 
 
 def main(arguments: list[str] | None = None) -> int:
