@@ -160,6 +160,19 @@ def test_a_reader_that_hangs_up_is_let_go(tmp_path: Path) -> None:
     play(tmp_path, scenario)
 
 
+def test_a_log_that_breaks_half_way_ends_the_connection(tmp_path: Path) -> None:
+    async def scenario(api: Api) -> None:
+        directory = await start(api)
+        (directory / "0.log.20270115-080000").write_bytes(entries("one"))
+        (directory / "0.log").unlink()
+        (directory / "0.log").mkdir()  # opens, and can't be read
+        answer = await api.raw(f"GET {LOG} HTTP/1.0\r\n\r\n".encode())
+        assert answer.startswith(b"HTTP/1.0 200")
+        assert answer.endswith(b"\r\n\r\none\n")
+
+    play(tmp_path, scenario)
+
+
 def test_a_large_log_is_streamed_as_fast_as_it_is_read(tmp_path: Path) -> None:
     async def scenario(api: Api) -> None:
         directory = await start(api)
