@@ -28,7 +28,7 @@ def run(shim: str, token: str, *, stdin: bool) -> int:
     except OSError as error:
         raise PodrunError(f"cannot reach the pod's shim: {error.strerror}") from error
     with connection:
-        connection.sendall(json.dumps({"id": 1, "kind": "Exec", "token": token}).encode() + b"\n")
+        connection.sendall(json.dumps({"request": 1, "kind": "Exec", "token": token}).encode() + b"\n")
         first, rest, descriptors = _first_message(connection)
         if first.get("kind") != "ExecStarted":
             for descriptor in descriptors:
