@@ -54,12 +54,15 @@ class ForkServer:
                     poll.unregister(fd)
                     self._bury(fd)
                     continue
-                chunk = self._requests.recv(65536)
-                if not chunk:
-                    return
-                *lines, received = (received + chunk).split(b"\n")
-                for line in lines:
-                    self._requests.sendall(self._answer(line))
+                try:
+                    chunk = self._requests.recv(65536)
+                    if not chunk:
+                        return
+                    *lines, received = (received + chunk).split(b"\n")
+                    for line in lines:
+                        self._requests.sendall(self._answer(line))
+                except (BrokenPipeError, ConnectionResetError):
+                    return  # the kubelet was killed while it waited for an answer
 
     def _answer(self, line: bytes) -> bytes:
         id = 0
