@@ -113,4 +113,4 @@ def _description(client: Client, resource: Resource, item: dict[str, Any], *, sh
     else:
         pods = client.get(POD.list_path(None), {"includeObject": "Object"}, accept=TABLE)
         body = describe_node.text(item, pods)
-    return aligned(body, padding=PADDING) + aligned(events, padding=PADDING)
+    return aligned(body + events, padding=PADDING)

@@ -9,6 +9,7 @@ from podrun.cli.describe_pieces import annotation_lines, pairs, resource_lines, 
 
 Json = dict[str, Any]
 
+NAMES = ("cpu", "memory", "ephemeral-storage")
 _ROLE = "node-role.kubernetes.io/"
 _SYSTEM = (
     ("Machine ID", "machineID"),
@@ -60,34 +61,36 @@ def _conditions(conditions: list[Json]) -> list[str]:
     for one in conditions:
         times = (rfc1123(one.get("lastHeartbeatTime")), rfc1123(one.get("lastTransitionTime")))
         cells = (one["type"], one["status"], *times, one.get("reason", ""), one.get("message", ""))
-        lines.append("  " + "".join(f"{cell} \t" for cell in cells[:-1]) + f"{cells[-1]} ")
+        lines.append("  " + " \t".join(cells))
     return lines
 
 
 def _headed(titles: tuple[str, ...]) -> list[str]:
-    return ["  " + "\t".join(titles), "  " + "\t".join("-" * len(title) for title in titles)]
+    """A title with a tab at its end leaves an empty column behind it."""
+    return ["  " + "\t".join(titles), "  " + "\t".join(re.sub(r"[^\t]", "-", title) for title in titles)]
 
 
 def _pods(table: Json, allocatable: Json) -> list[str]:
     age = next((index for index, one in enumerate(table.get("columnDefinitions") or []) if one["name"] == "Age"), 0)
     rows = [row for row in table.get("rows") or [] if _phase(row["object"]) not in ("Succeeded", "Failed")]
-    titles = ("Namespace", "Name", "CPU Requests", "CPU Limits", "Memory Requests", "Memory Limits", "Age")
+    titles = ("Namespace", "Name\t", "CPU Requests", "CPU Limits", "Memory Requests", "Memory Limits", "Age")
     lines = [f"Non-terminated Pods:\t({len(rows)} in total)", *_headed(titles)]
-    kinds = [(name, kind) for name in ("cpu", "memory") for kind in ("requests", "limits")]
+    kinds = [(name, kind) for name in NAMES for kind in ("requests", "limits")]
     total = dict.fromkeys(kinds, 0.0)
     for row in rows:
         pod, asked = row["object"], []
         for name, kind in kinds:
-            amount = asked_by(pod["spec"], kind, name)
-            total[name, kind] += amount
-            asked.append(_share(amount, name, allocatable))
+            wanted = asked_by(pod["spec"], kind, name)
+            total[name, kind] += wanted
+            if name != "ephemeral-storage":
+                asked.append(_share(wanted, name, allocatable))
         metadata = pod["metadata"]
         lines.append(
-            "  " + "\t".join([metadata.get("namespace", ""), metadata["name"], *asked, str(row["cells"][age])])
+            "  " + "\t".join([metadata.get("namespace", ""), metadata["name"] + "\t", *asked, str(row["cells"][age])])
         )
     lines += ["Allocated resources:", "  (Total limits may be over 100 percent, i.e., overcommitted.)"]
     lines += _headed(("Resource", "Requests", "Limits"))
-    for name in ("cpu", "memory"):
+    for name in NAMES:
         shares = [_share(total[name, kind], name, allocatable) for kind in ("requests", "limits")]
         lines.append("  " + "\t".join([name, *shares]))
     return lines

@@ -13,6 +13,7 @@ import click
 from podrun.cli import command as shared
 from podrun.cli import containers, resources
 from podrun.cli.client import Client, Query, Stream
+from podrun.cli.failures import StatusFailure
 from podrun.errors import PodrunError
 
 EXAMPLES = """
@@ -85,7 +86,9 @@ def command(
     selector: str,
     namespace: str | None,
 ) -> None:
-    if bool(selector) == bool(arguments) or len(arguments) > 2 or (len(arguments) == 2 and container):
+    if len(arguments) == 2 and container:
+        raise PodrunError("only one of -c or an inline [CONTAINER] arg is allowed")
+    if bool(selector) == bool(arguments) or len(arguments) > 2:
         raise PodrunError("only a selector (-l) or a POD name is allowed" if selector else NO_POD)
     if all_containers and container:
         raise PodrunError("--all-containers=true should not be specified with container name " + container)
@@ -98,7 +101,7 @@ def command(
         pods = client.get(resources.POD.list_path(where), {"labelSelector": selector}).get("items") or []
         tail = TAIL_OF_MANY if tail == -1 else tail
     else:
-        pods = [client.get(resources.POD.path(where, containers.pod_name(arguments[0])))]
+        pods = [_pod(client, where, containers.pod_name(arguments[0]))]
         container = container or "".join(arguments[1:])
     query: Query = {
         "follow": follow,
@@ -118,6 +121,16 @@ def command(
         for source in sources:
             with client.open("GET", source.path, {**query, "container": source.container}) as stream:
                 _copy(stream, _prefix(source) if prefix else b"")
+
+
+def _pod(client: Client, namespace: str, name: str) -> dict[str, Any]:
+    try:
+        return dict(client.get(resources.POD.path(namespace, name)))
+    except StatusFailure as error:
+        if error.reason != "NotFound":
+            raise
+        text = f'error from server (NotFound): pods "{name}" not found in namespace "{namespace}"'
+        raise PodrunError(text) from None
 
 
 def _sources(pod: dict[str, Any], namespace: str, container: str, *, everyone: bool) -> list[Source]:

@@ -89,6 +89,8 @@ def items_of(answer: dict[str, Any]) -> list[dict[str, Any]]:
 def write_object(value: dict[str, Any], form: str) -> None:
     if form == "json":
         text = json.dumps(value, indent=4, sort_keys=True, ensure_ascii=False) + "\n"
+        # Go's encoder writes these so, to be safe inside of HTML.
+        text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     else:
         from podrun.cli import yaml_text
 
