@@ -112,11 +112,7 @@ def command(
         where = session.namespace_of(namespace)
         named = [Doomed(target.resource, where, name) for target in targets for name in target.names]
         if named and by_selector:
-            raise PodrunError(
-                "name cannot be provided when a selector is specified"
-                if not every
-                else "setting 'all' parameter but found a non empty selector or a name. "
-            )
+            raise PodrunError("name cannot be provided when a selector is specified")
         if not named and not by_selector:
             raise PodrunError("resource(s) were provided, but no name was specified")
         if all_namespaces and named:
@@ -174,7 +170,7 @@ def _selected(
                 Doomed(target.resource, metadata.get("namespace", ""), metadata["name"], metadata.get("uid", ""))
             )
     if not doomed:
-        print("No resources found", file=sys.stderr)
+        print("No resources found")
     return doomed
 
 

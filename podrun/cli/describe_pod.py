@@ -108,7 +108,7 @@ def _conditions(spec: Json, status: Json) -> list[str]:
 def _tolerations(tolerations: list[Json]) -> list[str]:
     if not tolerations:
         return ["Tolerations:\t<none>"]
-    texts = [_toleration(one) for one in tolerations]
+    texts = [_toleration(one) for one in sorted(tolerations, key=lambda one: str(one.get("key") or ""))]
     return [f"Tolerations:\t{texts[0]}", *(f"\t{one}" for one in texts[1:])]
 
 

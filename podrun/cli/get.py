@@ -69,9 +69,7 @@ def command(
 ) -> None:
     if not arguments:
         raise PodrunError("Required resource not specified.\nSee 'podrun get -h' for help and examples")
-    if form not in output.FORMS:
-        suitable = f'unable to match a printer suitable for the output format "{form}"'
-        raise PodrunError(f"{suitable}, allowed formats are: json,name,wide,yaml")
+    output.check(form)
     targets = resources.targets(arguments)
     names = [name for target in targets for name in target.names]
     if names and (selector or field_selector):

@@ -104,12 +104,11 @@ def _say(word: str, image: dict[str, Any]) -> None:
 
 
 @click.command("ls", cls=shared.Verb, help="List the images of this machine.")
-@click.option(
-    "-o", "--output", "form", default="", type=click.Choice(output.FORMS), help="One of: (json, yaml, name, wide)."
-)
+@click.option("-o", "--output", "form", default="", help="One of: (json, yaml, name, wide).")
 @click.option("--no-headers", is_flag=True, help="Don't print headers (default print headers).")
 @click.pass_obj
 def ls(session: shared.Session, form: str, no_headers: bool) -> None:
+    output.check(form)
     answer = session.client.get(IMAGES)
     images = answer["images"]
     if form in ("json", "yaml"):

@@ -10,6 +10,7 @@ from typing import Any
 
 from podrun.cli.columns import Table
 from podrun.cli.resources import Resource
+from podrun.errors import PodrunError
 
 FORMS = ("", "wide", "json", "yaml", "name")
 
@@ -78,6 +79,15 @@ def _text(cell: object) -> str:
 
 def labels_text(labels: dict[str, str] | None) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted((labels or {}).items())) or "<none>"
+
+
+def check(form: str, allowed: Sequence[str] = FORMS) -> None:
+    """PodrunError: there is no such -o."""
+    if form not in allowed:
+        known = ",".join(sorted(one for one in allowed if one))
+        raise PodrunError(
+            f'unable to match a printer suitable for the output format "{form}", allowed formats are: {known}'
+        )
 
 
 def items_of(answer: dict[str, Any]) -> list[dict[str, Any]]:

@@ -83,6 +83,23 @@ def _end_by_hand(paths: Paths) -> None:
     except CgroupError as error:
         print(f"cannot end what runs in {paths.cgroup_parent}: {error}", file=sys.stderr)
 
+    try:
+        _disconnect(paths.bridge)
+    except (PodrunError, OSError) as error:
+        print(f"cannot remove network bridge {paths.bridge}: {error}", file=sys.stderr)
+
+
+def _disconnect(name: str) -> None:
+    from podrun.network import bridge, firewall
+    from podrun.network.netlink import Rtnetlink
+
+    firewall.remove(name)
+    host = Rtnetlink()
+    try:
+        bridge.remove(host, name)
+    finally:
+        host.close()
+
 
 def _remove_logs(log_dir: Path, uids: set[str]) -> None:
     """Only what is these pods': the directories belong to whoever else logs there, too."""

@@ -52,11 +52,10 @@ def status(session: shared.Session) -> None:
 
 
 @click.command("info", cls=shared.Verb, help="Show version, settings and figures of the kubelet.")
-@click.option(
-    "-o", "--output", "form", default="", type=click.Choice(["", "json", "yaml"]), help="One of: (json, yaml)."
-)
+@click.option("-o", "--output", "form", default="", help="One of: (json, yaml).")
 @click.pass_obj
 def info(session: shared.Session, form: str) -> None:
+    output.check(form, ("", "json", "yaml"))
     facts: dict[str, Any] = session.client.get("/podrun/v1/info")
     if form:
         output.write_object(facts, form)

@@ -19,11 +19,10 @@ podrun version
 
 @click.command("version", cls=shared.Verb, examples=EXAMPLES, help="Print the client and server version information.")
 @click.option("--client", "client_only", is_flag=True, help="If true, shows client version only (no server required).")
-@click.option(
-    "-o", "--output", "form", default="", type=click.Choice(["", "json", "yaml"]), help="One of 'yaml' or 'json'."
-)
+@click.option("-o", "--output", "form", default="", help="One of 'yaml' or 'json'.")
 @click.pass_obj
 def command(session: shared.Session, client_only: bool, form: str) -> None:
+    output.check(form, ("", "json", "yaml"))
     ours = f"v{podrun.__version__}"
     theirs = None
     try:
