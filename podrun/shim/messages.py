@@ -58,7 +58,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """To the main program of a run, by its pidfd. Done also when the run has ended."""
+    """To the main program of a run, by its pidfd. Done also when the run has ended, or had this signal already."""
 
     container: str
     attempt: int
