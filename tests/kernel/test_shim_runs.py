@@ -281,11 +281,13 @@ def test_a_signal_asked_for_twice_is_sent_once(shim: Client, pod: Pod) -> None:
 def test_a_bind_mount_shows_what_was_mounted_since_the_fork_server_started(
     shim: Client, pod: Pod, tmp_path: Path
 ) -> None:
-    mount.mount("late", str(tmp_path), "tmpfs")
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    mount.mount("late", str(volume), "tmpfs")
     try:
-        (tmp_path / "word").write_text("late but here")
+        (volume / "word").write_text("late but here")
         plan = pod.launch_plan("cat", "/late/word")
-        _, output = run(shim, pod, *plan.argv, mounts=(*plan.mounts, Bind(str(tmp_path), "/late")))
+        _, output = run(shim, pod, *plan.argv, mounts=(*plan.mounts, Bind(str(volume), "/late")))
         assert output == b"late but here"
     finally:
-        mount.umount_detach(str(tmp_path))
+        mount.umount_detach(str(volume))
