@@ -147,7 +147,11 @@ class Shim:
         if len(self._connections) >= MOST_CLIENTS:
             sock.close()
             return
-        self._connections.add(Connection(self._loop, sock, self._request, self._connections.discard))
+        self._connections.add(Connection(self._loop, sock, self._request, self._hung_up))
+
+    def _hung_up(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._execs.hung_up(connection)
 
     def _request(self, connection: Connection, id: int, request: object) -> None:
         try:
