@@ -57,7 +57,7 @@ def _known_uids(paths: Paths) -> set[str]:
 
 
 def _delete_pods(client: Client, uids: set[str]) -> None:
-    """Adds them to `uids`. With the grace of one second: then the kubelet itself ends them, and all that belongs to them goes."""
+    """With a grace of one second: the kubelet itself ends them, and all that is theirs goes. Adds them to `uids`."""
     pods = client.get(POD.list_path(None)).get("items") or []
     awaited = []
     for pod in pods:
