@@ -1,4 +1,4 @@
-"""`bench/run`: measures the rows one after the other, prints the table, and with --write puts it into bench/README.md."""
+"""`bench/run`: measures row after row, prints the table, and with --write puts it into bench/README.md."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Ran:
     output: str
 
 
-def run(words: Sequence[str | Path], environment: dict[str, str] | None = None) -> Ran:
+def run(words: Sequence[Any], environment: dict[str, str] | None = None) -> Ran:
     """A whole process, timed. RuntimeError with its words when it fails."""
     started = time.monotonic_ns()
     result = subprocess.run(words, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
@@ -134,7 +134,7 @@ class Podman:
 
     def run(self, *words: str | Path) -> Ran:
         with self.namespace.entered():
-            return run(["podman", *words], self.environment)
+            return run(("podman", *words), self.environment)
 
     def containers(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(self.run("ps", "--all", "--format", "json").output or "[]")
@@ -146,3 +146,6 @@ class Podman:
             self.run("pod", "rm", "--all", "--force", "--time", "0")
         with contextlib.suppress(RuntimeError):
             self.run("system", "reset", "--force")
+        for hierarchy in Path("/sys/fs/cgroup").iterdir():
+            with contextlib.suppress(OSError):
+                (hierarchy / "libpod_parent").rmdir()  # where it is empty, which other pods' is not

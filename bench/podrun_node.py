@@ -1,4 +1,4 @@
-"""podrun as it is measured: an instance of its own, asked by HTTP over its socket, by its shim's socket, or as a command."""
+"""podrun as it is measured: an instance of its own, asked by HTTP over its socket or as a command."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.pod.instance import COMMAND, NAMESPACE, Instance
-
 from bench.peers import run
+from tests.pod.instance import COMMAND, NAMESPACE, Instance
 
 Json = dict[str, Any]
 
 
 class Node(Instance):
+    def __enter__(self) -> Node:
+        super().__enter__()
+        return self
+
     def import_image(self, root: Path, name: str) -> None:
         body = json.dumps({"path": str(root), "name": name, "env": ["PATH=/bin"]}).encode()
         self.request("POST", "/podrun/v1/images/import", body)
@@ -36,7 +39,8 @@ class Node(Instance):
                 ready.add(event["object"]["metadata"]["name"])
             return len(ready) == count
 
-        return self._until(all_ready, "PATCH", "/podrun/v1/apply", manifest.read_bytes(), "application/apply-patch+yaml")
+        apply = ("PATCH", "/podrun/v1/apply", manifest.read_bytes(), "application/apply-patch+yaml")
+        return self._until(all_ready, *apply)
 
     def delete_pod(self, name: str) -> float:
         """Milliseconds from the request until a watch has told that the pod is gone."""

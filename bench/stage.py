@@ -44,9 +44,9 @@ class Stage:
 
 
 def pod_text(name: str) -> str:
-    container = "  - name: {}\n    image: " + IMAGE + f'\n    imagePullPolicy: IfNotPresent\n    command: ["{PROGRAM}"]\n'
-    head = f"apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\nspec:\n  containers:\n"
-    return head + container.format("one") + container.format("two")
+    image = f"image: {IMAGE}, imagePullPolicy: IfNotPresent"
+    containers = "".join(f'  - {{name: {each}, {image}, command: ["{PROGRAM}"]}}\n' for each in ("one", "two"))
+    return f"apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\nspec:\n  containers:\n{containers}"
 
 
 @contextlib.contextmanager
@@ -65,7 +65,12 @@ def opened(*, quick: bool) -> Iterator[Stage]:
         with Node(directory) as node:
             node.import_image(root, IMAGE)
             crun, runc = (OciRuntime(name, theirs, directory / name, root) for name in ("crun", "runc"))
-            yield Stage(directory, root, node, podman, crun, runc, quick)
+            stage = Stage(directory, root, node, podman, crun, runc, quick)
+            # One pod stays in each: the rows are about the next pod, not about the first, which makes a bridge.
+            resident = stage.manifest("resident")
+            node.start_pods(resident)
+            podman.run("play", "kube", resident)
+            yield stage
     finally:
         podman.clean_up()
         theirs.close()

@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from cgroups.limits import Limits
-from podrun.container import defaults, plan
-from podrun.shim import facts, messages
-
 from bench.measuring import Alternation, Row
 from bench.peers import OciRuntime
 from bench.stage import PROGRAM, Stage
+from cgroups.limits import Limits
+from podrun.container import defaults, plan
+from podrun.shim import facts, messages
 from tests.kernel import shim_client
 
 ARGV = (PROGRAM, "once")

@@ -38,6 +38,7 @@ def measure(stage: Stage) -> Iterator[Row]:
     )
     yield Row("the same, server side: request → Ready seen in a watch", "ms", {"podrun": server}, "30 ms")
 
+    # The node is stopped for these: its pods run on.
     def cold() -> float:
         node.stop_kubelet()
         milliseconds = node.timed_command("apply", "--wait", "-f", manifest)
