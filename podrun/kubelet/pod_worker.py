@@ -16,7 +16,7 @@ from podrun.container.plan import LaunchPlan
 from podrun.errors import PodrunError
 from podrun.image import references, snapshots
 from podrun.image.images import Image
-from podrun.kubelet import lives, places, planner, pod_files, pod_life, signals, status, volumes
+from podrun.kubelet import lives, places, planner, pod_files, pod_life, pod_steps, signals, status, volumes
 from podrun.kubelet.happenings import (
     Effect,
     Emit,
@@ -136,7 +136,7 @@ class PodWorker:
             for event in await self._next_events(wake_at):
                 self._observe(event)
             now = time.time()
-            decision = pod_life.decide(self.pod, self.life, now)
+            decision = pod_steps.decide(self.pod, self.life, now)
             self.life, wake_at = decision.life, decision.wake_at
             self._write_down(now)
             for effect in decision.effects:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from podrun.api import objects
 from podrun.kubelet import happenings as h
-from podrun.kubelet import lives, pod_life, status
+from podrun.kubelet import lives, pod_life, pod_steps, status
 from podrun.shim import facts
 
 HOST = status.Host("node-1", ("192.0.2.10",))
@@ -54,7 +54,7 @@ class Story:
         self.decide()
 
     def decide(self) -> list[h.Effect]:
-        decision = pod_life.decide(self.pod, self.life, self.now)
+        decision = pod_steps.decide(self.pod, self.life, self.now)
         self.life, self.wake_at = decision.life, decision.wake_at
         self.effects += decision.effects
         return list(decision.effects)
@@ -396,7 +396,7 @@ def test_no_history_runs_anything_twice_or_leaves_a_deleted_pod(policy: str, ste
     for _ in range(30):
         machine()
         for name, container in story.life.containers.items():
-            if container.state == "running" and container.stop is not None and container.stop.killed:
+            if container.state == "running" and container.stop is not None and container.stop.stage == "kill":
                 story.exits(name, 137)
         story.passes(31)
     assert story.life.removing
