@@ -28,7 +28,7 @@ bench: setup-test ## podrun side by side with crun, runc and podman (root)
 	@bench/run
 
 test: setup-test ## everything but the VM (root)
-	@$(PYTEST) --ignore tests/vm $(ARGS)
+	@$(PYTEST) -n 2 --dist loadfile --junit-xml=build/test.xml $(ARGS)
 
 test-vm: setup-vm ## the kernel and cgroup tests and one pod test per feature, on cgroup v2 in a VM
 	@.venv/bin/python tests/vm/run.py $(ARGS)

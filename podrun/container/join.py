@@ -6,7 +6,9 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cgroups import hierarchies
 from cgroups.errors import CgroupError
+from cgroups.group import Group
 from podrun.container import placement, program
 from podrun.container.newborn import Newborn, SpawnError, bear, describe, follow_parent
 from podrun.container.plan import ExecPlan
@@ -30,7 +32,7 @@ def spawn_exec(plan: ExecPlan, container: int, stdio: Stdio) -> Newborn:
     Raises SpawnError: step "clone" with ESRCH where that process has ended.
     """
     try:
-        group = placement.group_of(plan.cgroup)
+        group = Group(plan.cgroup, hierarchies.current())
         cgroup = group.open_for_clone()
         try:
             birth = ExecBirth(plan=plan, stdio=stdio, container=container, v1_tasks=group.v1_task_files())

@@ -10,7 +10,6 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from cgroups.group import Group
 from podrun.container import devices, plan
@@ -162,11 +161,23 @@ def _place_for(site: Site, target: str, like: int) -> int:
     except SyscallError as error:
         if error.errno != errno.ENOENT:
             raise
-        os.close(make_directories(site.root, str(PurePosixPath(target).parent)))
-        create = os.O_CREAT | os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
-        os.close(openat2(site.root, target, create, 0o644))
+        _make_file(site.root, target)
         place = openat2(site.root, target, _PLACE)
     return _outside_proc(target, place)
+
+
+def _make_file(root: int, target: str, links: int = 40) -> None:
+    """An empty file, or one where a link at `target` leads (/etc/resolv.conf often points below an absent /run)."""
+    directory = make_directories(root, os.path.dirname(target))
+    try:
+        os.close(openat2(root, target, os.O_CREAT | os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY, 0o644))
+    except SyscallError as error:
+        if error.errno != errno.ENOENT or links == 0:
+            raise
+        leads_to = os.readlink(os.path.basename(target), dir_fd=directory)
+        _make_file(root, os.path.join(os.path.dirname(target), leads_to), links - 1)
+    finally:
+        os.close(directory)
 
 
 def _outside_proc(target: str, place: int) -> int:
@@ -206,7 +217,7 @@ def _cgroupfs(site: Site, target: str, attributes: Attribute) -> None:
         _attach_copy(site.group.open_for_clone(), place, attributes)
         return
     points = dict.fromkeys(site.group.hierarchies.v1_controllers.values())
-    directories = {PurePosixPath(point).name: point + site.group.path for point in points}
+    directories = {os.path.basename(point): point + site.group.path for point in points}
     present = {name: path for name, path in directories.items() if os.path.isdir(path)}
     present["unified"] = site.group.directory
     tmpfs = mount.new_mount("tmpfs", {"source": "cgroup", "mode": "755", "size": "1m"}, _SAFE)

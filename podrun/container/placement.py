@@ -15,23 +15,18 @@ from podrun.linux import namespaces
 from podrun.linux.clone3 import CloneFlag
 
 
-def group_of(path: str) -> Group:
-    """The cgroup `path` on this machine. Raises CgroupError."""
-    return Group(path, hierarchies.current())
-
-
 @contextlib.contextmanager
-def new_group(path: str, limits: Limits) -> Iterator[int]:
+def new_group(path: str, limits: Limits) -> Iterator[tuple[Group, int]]:
     """The group made, limited and open for clone3; taken away again if the block raises. Raises SpawnError."""
     group, existed = None, False
     try:
-        group = group_of(path)
+        group = Group(path, hierarchies.current())
         existed = group.exists()
         group.create()
         group.apply(limits)
         descriptor = group.open_for_clone()
         try:
-            yield descriptor
+            yield group, descriptor
         finally:
             os.close(descriptor)
     except OSError as error:

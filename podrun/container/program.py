@@ -62,7 +62,7 @@ def set_stdio(birth: ProgramBirth) -> None:
     birth.parent = fcntl.fcntl(birth.parent, fcntl.F_DUPFD_CLOEXEC, 10)
     for number, (fd, given) in enumerate(zip(clear, wanted, strict=True)):
         os.dup2(fd, number)
-        if given != -1:
+        if given != -1 and (birth.stdio.tty or stat.S_ISFIFO(os.fstat(number).st_mode)):
             os.fchown(number, birth.account.uid, -1)
     close_range.close_all_but((0, 1, 2, birth.report, birth.parent))
     os.setsid()

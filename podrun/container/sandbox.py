@@ -36,8 +36,8 @@ def spawn_pause(plan: SandboxPlan) -> Newborn:
     ):
         if mode is NamespaceMode.POD:
             flags |= flag
-    with placement.new_group(plan.cgroup, Limits()) as cgroup:
-        birth = SandboxBirth(plan=plan, v1_tasks=placement.group_of(plan.cgroup).v1_task_files())
+    with placement.new_group(plan.cgroup, Limits()) as (group, cgroup):
+        birth = SandboxBirth(plan=plan, v1_tasks=group.v1_task_files())
         return bear(STEPS, birth, flags, cgroup=cgroup)
 
 

@@ -29,11 +29,10 @@ class ContainerBirth(ProgramBirth):
 def spawn(plan: LaunchPlan, pod: PodHandles, stdio: Stdio) -> Newborn:
     """A child on its way to be the program of `plan`. Its cgroup is made and limited first; after a failure told in the
     report, the caller removes it, as after its end. Raises SpawnError, with nothing left behind."""
-    group = placement.group_of(plan.cgroup)
     flags = CloneFlag.NEWNS
     if plan.pid is NamespaceMode.PRIVATE:
         flags |= CloneFlag.NEWPID
-    with placement.new_group(plan.cgroup, plan.limits) as cgroup:
+    with placement.new_group(plan.cgroup, plan.limits) as (group, cgroup):
         birth = ContainerBirth(plan=plan, stdio=stdio, pod=pod, group=group, v1_tasks=group.v1_task_files())
         born_in = pod.pause if plan.pid is NamespaceMode.POD else -1
         return bear(STEPS, birth, flags, cgroup=cgroup, pid_namespace_of=born_in)

@@ -48,6 +48,7 @@ class Kubelet:
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            await asyncio.gather(*(worker.abandon() for worker in self._workers.values()))
 
     def worker(self, pod: objects.Pod) -> PodWorker | None:
         return self._workers.get(pod.metadata.uid)

@@ -70,6 +70,7 @@ class PodWorker:
         self._written: tuple[PodLife, objects.PodStatus] | None = None
         self._writing: asyncio.Task[None] | None = None
         self._removed = asyncio.Event()
+        self._failure: Exception | None = None  # of an effect: its answer will never come
 
     # What others tell it.
 
@@ -135,6 +136,8 @@ class PodWorker:
         while not self._removed.is_set():
             for event in await self._next_events(wake_at):
                 self._observe(event)
+            if self._failure is not None:
+                raise self._failure
             now = time.time()
             decision = pod_steps.decide(self.pod, self.life, now)
             self.life, wake_at = decision.life, decision.wake_at
@@ -264,8 +267,9 @@ class PodWorker:
     async def _guarded(self, work: Coroutine[object, object, None]) -> None:
         try:
             await work
-        except Exception:
-            logger.exception("pod %s: an effect failed", self.pod.metadata.name)
+        except Exception as error:
+            self._failure = error
+            self._inbox.put_nowait(Synced())
 
     def _tell(self, request: Signal | Kill) -> None:
         if self._sandbox.link is not None:

@@ -94,10 +94,11 @@ class Sandbox:
 
     async def leave(self, pod: objects.Pod) -> None:
         """Everything of the sandbox ends: what still runs, the shim, the link to the network, the cgroups."""
-        if self.link is not None and not self.link.closed:
+        link = self.link  # the attribute is taken away when the shim hangs up, which it may at any moment
+        if link is not None and not link.closed:
             with contextlib.suppress(PodrunError, TimeoutError):
-                await asyncio.wait_for(self.link.ask(Leave(), Done), DEATH_LIMIT)
-            await self.link.close()
+                await asyncio.wait_for(link.ask(Leave(), Done), DEATH_LIMIT)
+            await link.close()
         self.link = None
         await self.kill_all()
         if not pod.spec.host_network:

@@ -93,6 +93,9 @@ class Link:
                     self._on_fact(message)
                 elif (future := self._waiting.get(id)) is not None and not future.done():
                     future.set_result(message)
+        except asyncio.CancelledError:
+            self._on_closed = _nothing  # it is us who leave
+            raise
         except (OSError, ValueError):
             pass  # as good as closed: what is not understood can't be trusted
         finally:

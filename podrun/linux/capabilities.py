@@ -81,7 +81,7 @@ def capset(permitted: int, effective: int, inheritable: int = 0) -> None:
         *(_Sets((effective >> s) & 0xFFFFFFFF, (permitted >> s) & 0xFFFFFFFF, inheritable >> s) for s in (0, 32))
     )
     result = _capset(_Header(_VERSION_3, 0), sets)
-    check(result, "capset", f"{permitted:016x}", f"{effective:016x}", f"{inheritable:016x}")
+    check(result, "capset", *(f"{set:#018x}" for set in (permitted, effective, inheritable)))
 
 
 def permitted() -> int:

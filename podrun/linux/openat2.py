@@ -41,10 +41,11 @@ def openat2(dirfd: int, path: str, flags: int, mode: int = 0, resolve: Resolve =
             return check(result, "openat2", dirfd, path, flags, oct(mode), resolve)
 
 
-def make_directories(root_fd: int, path: str, mode: int = 0o755) -> int:
+def make_directories(root_fd: int, path: str, mode: int = 0o755, *, links: int = 40) -> int:
     """An O_PATH descriptor of the directory `path` inside `root_fd`, made with all its parents where absent.
 
-    Existing symbolic links are followed inside the root. Raises SyscallError (ENOTDIR where a file is in the way).
+    Symbolic links are followed inside the root; what one points to is made, too, over at most `links` links that lead
+    to nothing (/var/run -> /run in an image without /run). Raises SyscallError (ENOTDIR where a file is in the way).
     """
     current = openat2(root_fd, ".", os.O_PATH | os.O_DIRECTORY)
     walked = ""
@@ -56,12 +57,23 @@ def make_directories(root_fd: int, path: str, mode: int = 0o755) -> int:
             except OSError as error:
                 if error.errno != errno.ENOENT:
                     raise
-                with contextlib.suppress(FileExistsError):  # somebody was faster, or a link that leads nowhere
-                    os.mkdir(part, mode, dir_fd=current)
-                following = openat2(root_fd, walked, os.O_PATH | os.O_DIRECTORY)
+                following = _make(root_fd, current, walked, mode, links)
             os.close(current)
             current = following
         return current
     except BaseException:
         os.close(current)
         raise
+
+
+def _make(root_fd: int, parent: int, path: str, mode: int, links: int) -> int:
+    name = os.path.basename(path)
+    with contextlib.suppress(FileExistsError):  # somebody was faster, or it is a link that leads to nothing
+        os.mkdir(name, mode, dir_fd=parent)
+    try:
+        return openat2(root_fd, path, os.O_PATH | os.O_DIRECTORY)
+    except OSError as error:
+        if error.errno != errno.ENOENT or links == 0:
+            raise
+    target = os.readlink(name, dir_fd=parent)
+    return make_directories(root_fd, os.path.join(os.path.dirname(path), target), mode, links=links - 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
+from enum import Flag
 from typing import Any
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -54,6 +55,11 @@ def check(result: int, name: str, *arguments: object) -> int:
     """`result` if it is not negative, else SyscallError that shows the call."""
     if result < 0:
         error = ctypes.get_errno()
-        shown = ", ".join(repr(a) if isinstance(a, str) else str(a) for a in arguments)
-        raise SyscallError(error, f"{name}({shown})")
+        raise SyscallError(error, f"{name}({', '.join(map(_shown, arguments))})")
     return result
+
+
+def _shown(argument: object) -> str:
+    if isinstance(argument, Flag):
+        return argument.name or "0"
+    return repr(argument) if isinstance(argument, str) else str(argument)

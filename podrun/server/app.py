@@ -25,4 +25,9 @@ def make_app(
             app.router.add_get(path, function, allow_head=False)
         else:
             app.router.add_route(method, path, function)
+    app.on_shutdown.append(_end_streams)
     return app
+
+
+async def _end_streams(app: web.Application) -> None:
+    app[CONTEXT].end_streams()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -9,6 +10,9 @@ from aiohttp import web
 
 from podrun.api import kinds, objects, parse, status_errors
 from podrun.server.failures import MAX_BODY
+
+SMALL = 32 << 10
+"""Bytes."""
 
 
 async def read(request: web.Request) -> bytes:
@@ -18,13 +22,16 @@ async def read(request: web.Request) -> bytes:
     return await request.read()
 
 
+async def read_objects(request: web.Request) -> tuple[objects.Object, ...]:
+    """All objects of the manifest in the body. StatusError: everything that is wrong with it."""
+    body = await read(request)
+    # Some hundred kilobytes of YAML take a second: not on the event loop.
+    return parse.parse(body) if len(body) < SMALL else await asyncio.to_thread(parse.parse, body)
+
+
 async def read_object(request: web.Request, kind: kinds.Kind) -> objects.Object:
     """The one object of this kind that the body holds, YAML or JSON."""
-    return one_object(await read(request), kind)
-
-
-def one_object(body: bytes, kind: kinds.Kind) -> objects.Object:
-    parsed = parse.parse(body)
+    parsed = await read_objects(request)
     if len(parsed) != 1:
         raise status_errors.bad_request(f"expected one {kind.name} in the body of the request, got {len(parsed)}")
     return of_kind(parsed[0], kind)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -21,6 +23,22 @@ class Context:
     agent: NodeAgent
     paths: Paths
     clock: Callable[[], float]
+    streams: set[asyncio.Task[object]] = field(default_factory=set)
+
+    @contextlib.contextmanager
+    def streaming(self) -> Iterator[None]:
+        """Around an answer that may go on for ever: the server's end ends it."""
+        task = asyncio.current_task()
+        assert task is not None
+        self.streams.add(task)
+        try:
+            yield
+        finally:
+            self.streams.discard(task)
+
+    def end_streams(self) -> None:
+        for task in self.streams:
+            task.cancel()
 
 
 CONTEXT: web.AppKey[Context] = web.AppKey("context", Context)

@@ -39,8 +39,11 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
             return await handler(request)
         return await asyncio.shield(asyncio.ensure_future(handler(request)))
     except Exception as error:
-        if isinstance(error, ConnectionError):
+        if request.transport is None or request.transport.is_closing():
             raise  # The client is gone: there is nobody to answer.
+        if request.writer.output_size:
+            logger.error("%s %s failed half-way", request.method, request.path, exc_info=error)
+            raise  # It is too late for a status: aiohttp cuts the connection.
         refusal = as_status_error(error, request)
         return web.Response(
             body=kinds.to_json(status(refusal)), status=refusal.code, headers={"Content-Type": "application/json"}

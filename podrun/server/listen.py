@@ -18,7 +18,7 @@ LINGERING_SECONDS = 2.0
 """How long a body that was refused is still taken in, so that its sender gets to read why."""
 
 SHUTDOWN_SECONDS = 1.0
-"""For requests that are under way when the server stops; watches and followed logs are cut off."""
+"""For requests that are under way when the server stops; watches and logs are ended at once."""
 
 
 async def serve(app: web.Application, socket_path: Path) -> web.AppRunner:
@@ -27,6 +27,11 @@ async def serve(app: web.Application, socket_path: Path) -> web.AppRunner:
     A socket that is there already is replaced: whether someone serves it is for the caller to know.
     """
     listening = bind(socket_path)
+
+    async def unlink(app: web.Application) -> None:
+        socket_path.unlink(missing_ok=True)
+
+    app.on_cleanup.append(unlink)
     runner = web.AppRunner(
         app,
         access_log=None,

@@ -38,7 +38,7 @@ async def read_log(request: web.Request) -> web.StreamResponse:
     if options.previous:
         attempt = _older(directory, attempt)
     response = web.StreamResponse(headers={"Content-Type": "text/plain"})
-    with log_files.RunLog(directory, attempt) as log:
+    with server.streaming(), log_files.RunLog(directory, attempt) as log:
         if options.tail is not None:
             log.skip_to_last(options.tail)
         await response.prepare(request)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 from aiohttp import web
 
-from podrun.api import kinds, objects, parse, status_errors
+from podrun.api import kinds, objects, status_errors
 from podrun.api.status_errors import StatusError
 from podrun.server import answers, applying, bodies, context, failures, resources
 from podrun.server.applying import Outcome, Wish
@@ -22,7 +22,7 @@ async def apply(request: web.Request) -> web.StreamResponse:
     none is stored; each result says what is wrong with its object.
     """
     server = context.of(request)
-    parsed = parse.parse(await bodies.read(request))
+    parsed = await bodies.read_objects(request)
     checked = [_checked(request, one) for one in parsed]
     if any(isinstance(one, StatusError) for one in checked):
         return _answer(
@@ -44,7 +44,7 @@ async def apply(request: web.Request) -> web.StreamResponse:
 
 async def decode(request: web.Request) -> web.StreamResponse:
     """Kind, namespace and name of every object of the file."""
-    parsed = parse.parse(await bodies.read(request))
+    parsed = await bodies.read_objects(request)
     return _answer([_named(request, one) for one in parsed])
 
 

@@ -19,7 +19,8 @@ async def watch(request: web.Request, kind: kinds.Kind) -> web.StreamResponse:
     stream = Stream(request, kind, selection.of(request, kind))
     seconds = context.integer(request, "timeoutSeconds")
     since = _since(request)
-    with server.store.watch(resources.type_of(kind), request.match_info.get("namespace"), since) as changes:
+    namespace = request.match_info.get("namespace")
+    with server.streaming(), server.store.watch(resources.type_of(kind), namespace, since) as changes:
         response = web.StreamResponse(headers={"Content-Type": "application/json;stream=watch"})
         await response.prepare(request)
         try:

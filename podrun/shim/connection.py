@@ -36,6 +36,7 @@ class Connection:
         self._scanned = 0
         self._outgoing: deque[tuple[bytes, tuple[int, ...]]] = deque()
         self._unread = 0
+        self._events = READABLE
         self.is_open = True
         self.follows = False
         sock.setblocking(False)
@@ -135,7 +136,10 @@ class Connection:
                 self._outgoing.popleft()
             else:
                 self._outgoing[0] = line[sent:], ()
-        self._loop.change(self._socket.fileno(), READABLE | (WRITABLE if self._outgoing else 0))
+        events = READABLE | (WRITABLE if self._outgoing else 0)
+        if events != self._events:
+            self._events = events
+            self._loop.change(self._socket.fileno(), events)
 
 
 def _rights(descriptors: tuple[int, ...]) -> list[tuple[int, int, array.array[int]]]:

@@ -59,7 +59,8 @@ class StartFailed:
 class Exited:
     """The main program ended, and with it all that was in its cgroup. Its log is complete.
 
-    `code` is 0 to 255, 128 + N for signal N. `lost`: the shim that was its parent died, so nobody knows the code.
+    `code` is 0 to 255, 128 + N for signal N. `lost`: the shim that was its parent died, so nobody knows the code,
+    nor, where there is no Started before it, whether the program ever ran; it is not run again.
     """
 
     container: str

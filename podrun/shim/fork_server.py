@@ -54,12 +54,15 @@ class ForkServer:
                     poll.unregister(fd)
                     self._bury(fd)
                     continue
-                chunk = self._requests.recv(65536)
-                if not chunk:
-                    return
-                *lines, received = (received + chunk).split(b"\n")
-                for line in lines:
-                    self._requests.sendall(self._answer(line))
+                try:
+                    chunk = self._requests.recv(65536)
+                    if not chunk:
+                        return
+                    *lines, received = (received + chunk).split(b"\n")
+                    for line in lines:
+                        self._requests.sendall(self._answer(line))
+                except (BrokenPipeError, ConnectionResetError):
+                    return  # the kubelet was killed while it waited for an answer
 
     def _answer(self, line: bytes) -> bytes:
         id = 0
@@ -74,6 +77,9 @@ class ForkServer:
             return wire.encode(messages.Refused(f"fork shim: {error}"), id)
         except OSError as error:
             return wire.encode(messages.Refused(f"fork shim: {error}", error.errno or 0), id)
+        except Exception as error:
+            traceback.print_exc()  # into the kubelet's log
+            return wire.encode(messages.Refused(f"fork shim: {type(error).__name__}: {error}"), id)
 
     def _fork(self, request: messages.ForkShim) -> int:
         """All that can fail is done before the fork, so that a Forked shim takes requests."""
@@ -153,6 +159,7 @@ def _be_shim(place: Place, kept: tuple[int, ...]) -> NoReturn:
 
 
 def _leave_fork_server(pod_uid: str, kept: tuple[int, ...]) -> None:
+    # No child subreaper: orphans of a pod belong to process 1 of their PID namespace, the container's own or pause.
     close_range.close_all_but(kept)
     os.setsid()
     os.chdir("/")

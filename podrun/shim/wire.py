@@ -126,7 +126,7 @@ def _decoder(hint: typing.Any) -> Decode:
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
         return lambda value: _enum(hint, value)
     if hint is bytes:
-        return lambda value: base64.b64decode(_as(str, value), validate=True)
+        return _bytes
     if hint is float:
         return _float
     if hint in (str, int, bool):
@@ -176,6 +176,13 @@ def _as(kind: typing.Any, value: object) -> typing.Any:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise WireError(f"expected {kind}, got {type(value).__name__}")
     return value
+
+
+def _bytes(value: object) -> bytes:
+    try:
+        return base64.b64decode(_as(str, value), validate=True)
+    except ValueError as error:
+        raise WireError(f"not base64: {error}") from error
 
 
 def _float(value: object) -> float:

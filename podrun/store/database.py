@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,15 @@ from pathlib import Path
 from podrun.store import errors
 
 SCHEMA_VERSION = 1
+
+RESERVE = 1 << 20
+"""Bytes kept aside, so that on a full disk what is there can still be changed and deleted."""
+
+LOG_PAGES = 200
+"""Of 4 KiB, after which the write-ahead log goes into the file: together less than the reserve."""
+
+RESERVE_RETRY = 10.0
+"""Seconds between attempts to have the reserve again."""
 
 SCHEMA = """
 CREATE TABLE objects (
@@ -46,6 +57,7 @@ class Write:
 
     statements: tuple[Statement, ...]
     durable: bool
+    may_use_reserve: bool
     epoch: int
     loop: asyncio.AbstractEventLoop
     settled: Callable[[errors.WriteFailedError | None], None]
@@ -59,6 +71,8 @@ class Database:
         self._connection = _open(path)
         self._queue: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
         self._synchronous = ""
+        self._reserve = path.with_name(path.name + ".reserve")
+        self._reserve_wanted = 0.0  # next attempt to have it, by time.monotonic(); inf while it is there
         self._failed_epoch = -1
         self._failure: errors.WriteFailedError | None = None
         self._thread: threading.Thread | None = None
@@ -114,11 +128,43 @@ class Database:
         if not kept:
             return
         try:
-            self._transact(kept)
+            try:
+                self._transact(kept)
+            except sqlite3.Error as error:
+                if not self._make_room(error, kept):
+                    raise
+                self._transact(kept)
+            self._have_reserve()
         except sqlite3.Error as error:
             self._failed_epoch = kept[-1].epoch
             self._failure = errors.WriteFailedError(f"cannot write to {self._path}: {error}")
         _settle(kept, self._failure if kept[-1].epoch <= self._failed_epoch else None)
+
+    def _have_reserve(self) -> None:
+        if time.monotonic() < self._reserve_wanted:
+            return
+        try:
+            fd = os.open(self._reserve, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(fd, 0, RESERVE)
+            finally:
+                os.close(fd)
+            self._reserve_wanted = math.inf
+        except OSError:
+            self._reserve.unlink(missing_ok=True)
+            self._reserve_wanted = time.monotonic() + RESERVE_RETRY
+
+    def _make_room(self, error: sqlite3.Error, batch: Sequence[Write]) -> bool:
+        """Whether it is worth trying again: on a full disk, for what may use the reserve."""
+        full = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
+        if not full or not any(write.may_use_reserve for write in batch):
+            return False
+        self._reserve.unlink(missing_ok=True)
+        self._reserve_wanted = time.monotonic() + RESERVE_RETRY
+        # The log goes into the file, which the reserve has room for, and begins again at length 0.
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return True
 
     def _transact(self, batch: Sequence[Write]) -> None:
         wanted = "FULL" if any(write.durable for write in batch) else "NORMAL"
@@ -157,6 +203,7 @@ def _open(path: Path) -> sqlite3.Connection:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version == 0:
             connection.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")

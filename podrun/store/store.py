@@ -112,7 +112,7 @@ class Store:
             resource_version=str(self._next_version()),
             generation=1 if hasattr(new, "spec") else 0,
         )
-        await self._write(key, stored, (), durable=durable)
+        await self._write(key, stored, (), durable=durable, vital=False)
         if isinstance(new, objects.Event) and len(self._objects["Event"]) > EVENT_CAP:
             await self.prune_events(self._clock(), cap=EVENT_CAP - EVENT_CAP // 10)
         return stored
@@ -235,8 +235,12 @@ class Store:
         *,
         durable: bool,
         gone: bool = False,
+        vital: bool = True,
     ) -> asyncio.Future[None]:
-        """Queue one change of one object. Its effects come with the commit, even if nobody awaits it any more."""
+        """Queue one change of one object. Its effects come with the commit, even if nobody awaits it any more.
+
+        On a full disk, only what is `vital` gets at the reserve: everything but new objects.
+        """
         version = int(stored.metadata.resource_version)
         change: database.Statement = (
             (database.DROP_OBJECT, key) if gone else (database.PUT_OBJECT, (*key, kinds.encode(stored)))
@@ -248,13 +252,15 @@ class Store:
                 del self._uncommitted[key]
             self._show(key, stored, version, gone=gone)
 
-        return self._run((change, (database.COUNT, (version,)), *more), durable=durable, committed=committed)
+        statements = (change, (database.COUNT, (version,)), *more)
+        return self._run(statements, durable=durable, vital=vital, committed=committed)
 
     def _run(
         self,
         statements: tuple[database.Statement, ...],
         *,
         durable: bool,
+        vital: bool = True,
         committed: Callable[[], None] | None = None,
     ) -> asyncio.Future[None]:
         loop = asyncio.get_running_loop()
@@ -274,7 +280,7 @@ class Store:
             if not done.done():
                 done.set_exception(errors.WriteFailedError(failure.message, failure.hint))
 
-        self._database.submit(database.Write(statements, durable, epoch, loop, settled))
+        self._database.submit(database.Write(statements, durable, vital, epoch, loop, settled))
         return done
 
     def _show(self, key: Key, stored: objects.Object, version: int, *, gone: bool) -> None:

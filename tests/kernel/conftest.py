@@ -10,12 +10,15 @@ import pytest
 from podrun.shim import facts, messages
 from tests.kernel import shim_client
 from tests.kernel.shim_client import Client, ForkServer, Pod
+from tests.wait import wait_until
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ForkServer]:
     with shim_client.fork_server() as server:
         yield server
+    # The children of a shim that was killed are left to init.
+    wait_until(lambda: not shim_client.zombies(), "orphans to be reaped")
 
 
 @pytest.fixture

@@ -238,6 +238,8 @@ def pod(directory: Path) -> Iterator[Pod]:
         made.parent.kill()
         assert made.parent.wait_empty(PATIENCE)
         made.parent.remove(timeout=PATIENCE)
+    complaints = made.run_dir / "shim.log"
+    assert not complaints.exists(), complaints.read_text()
 
 
 def zombies() -> list[int]:

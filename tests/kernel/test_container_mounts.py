@@ -258,10 +258,11 @@ def test_etc_as_a_link_to_the_root_is_harmless(pod: Stage, volume: Path) -> None
 
 
 def test_a_dangling_link_to_a_file_is_filled_in_the_image(pod: Stage, volume: Path) -> None:
-    (pod.image / "etc" / "resolv.conf").symlink_to("/run/stub.conf")
-    (pod.image / "run").mkdir()
+    (pod.image / "etc" / "resolv.conf").symlink_to("../run/deep/stub.conf")
+    (pod.image / "etc" / "loop").symlink_to("loop")
     mounts = (Bind(str(volume / "inside"), "/etc/resolv.conf"),)
-    assert pod.run("cat", "/run/stub.conf", mounts=mounts).output == "in the volume\n"
+    assert pod.run("cat", "/run/deep/stub.conf", mounts=mounts).output == "in the volume\n"
+    assert failure(pod, "ids", mounts=(Bind(str(volume / "inside"), "/etc/loop"),)).errno == errno.ELOOP
 
 
 def test_a_target_in_a_shared_volume_that_became_a_link_stays_in_the_container(pod: Stage, volume: Path) -> None:

@@ -230,6 +230,7 @@ def test_the_file_is_private(opened: store.Store, path: Path) -> None:
         "podrun.db": 0o600,
         "podrun.db-wal": 0o600,
         "podrun.db-shm": 0o600,
+        "podrun.db.reserve": 0o600,
     }
 
 

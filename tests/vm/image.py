@@ -174,7 +174,7 @@ def initrd(image: Image, target: Path) -> None:
     """A small first root: busybox, the modules that reach the drives, and the scripts of guest/."""
     with tempfile.TemporaryDirectory(prefix="podrun-initrd-") as name:
         tree = Path(name)
-        for directory in ("bin", "modules", "proc", "sys", "dev", "image", "upper", "root", "guest"):
+        for directory in ("bin", "modules", "proc", "sys", "dev", "image", "upper", "disk", "root", "guest"):
             (tree / directory).mkdir()
         shutil.copy2("/bin/busybox", tree / "bin/busybox")
         (tree / "bin/sh").symlink_to("busybox")

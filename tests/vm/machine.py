@@ -15,27 +15,30 @@ KERNEL_WORDS = "console=ttyS0 panic=-1 mitigations=off quiet loglevel=3 tsc=reli
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The VM's parts. `drives` are read only and become vda and vdb; the guest writes to `results`, vdc."""
+    """The VM's parts. `fixed` drives are read only and become vda and vdb, the `scratch` ones vdc and vdd."""
 
     kernel: Path
     initrd: Path
-    drives: tuple[Path, Path]
-    results: Path
+    fixed: tuple[Path, Path]
+    scratch: tuple[Path, Path]
     console: Path
     memory: int  # MiB
+    accelerator: str
 
 
 def command(machine: Machine) -> list[str]:
     """Console on the first serial port, the job's output on the second: nothing of the kernel gets in between."""
     words = ["setpriv", "--pdeathsig", "KILL", f"qemu-system-{platform.machine()}"]
-    words += ["-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", str(machine.memory)]
+    words += ["-M", "q35", "-accel", machine.accelerator, "-cpu", "max", "-smp", "2", "-m", str(machine.memory)]
     words += ["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot"]
     words += ["-kernel", str(machine.kernel), "-initrd", str(machine.initrd), "-append", KERNEL_WORDS]
     words += ["-chardev", f"file,id=console,path={machine.console}", "-serial", "chardev:console"]
     words += ["-chardev", "stdio,id=job,signal=off", "-serial", "chardev:job"]
-    for path in machine.drives:
-        words += ["-drive", f"file={path},format=raw,if=virtio,readonly=on,cache=unsafe"]
-    return [*words, "-drive", f"file={machine.results},format=raw,if=virtio,cache=unsafe"]
+    for path in machine.fixed:
+        words += ["-drive", f"file={path},format=raw,if=virtio,readonly=on"]
+    for path in machine.scratch:
+        words += ["-drive", f"file={path},format=raw,if=virtio,cache=unsafe"]
+    return words
 
 
 def run(machine: Machine, seconds: float) -> bool:

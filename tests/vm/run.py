@@ -20,10 +20,12 @@ from pathlib import Path
 import image as images
 import machine
 
+from tests.witness import build as witness
+
 PROJECT = images.PROJECT
 PATIENCE = 20  # times slower than outside, for the limits on waits
 # What the guest has no use for: linters, installers, caches, results.
-LEFT_OUT = (".git", "*_cache", "build", "mypy", "mypyc", "ruff", "*__mypyc*.so", "pip", "setuptools", ".hypothesis")
+LEFT_OUT = (".git", "*_cache", "build/vm", "mypy", "mypyc", "ruff", "*__mypyc*.so", "pip", "setuptools", ".hypothesis")
 
 
 def main() -> int:
@@ -42,6 +44,7 @@ def arguments() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--systemd", action="store_true", help="boot with systemd and run the tests marked so")
     parser.add_argument("--shell", metavar="COMMAND", help="run this instead of pytest")
     parser.add_argument("--memory", type=int, default=2048, help="of the VM, in MiB")
+    parser.add_argument("--accelerator", default="tcg,thread=multi", help="of QEMU: `kvm` where that works")
     parser.add_argument("--limit", type=int, default=2400, help="seconds until the VM is ended")
     return parser.parse_known_args()
 
@@ -82,15 +85,18 @@ def run_job(options: argparse.Namespace, words: list[str]) -> int:
         workshop = Path(name)
         images.initrd(image, workshop / "initrd")
         pack(workshop, options, words)
-        with open(workshop / "results", "wb") as drive:
-            drive.truncate(256 << 20)
+        for name, size in (("results", 256 << 20), ("disk", 8 << 30)):  # sparse
+            with open(workshop / name, "wb") as drive:
+                drive.truncate(size)
+        images.run("mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-m0", "-E", "root_owner=0:0", workshop / "disk")
         hardware = machine.Machine(
             kernel=image.kernel,
             initrd=workshop / "initrd",
-            drives=(image.root, workshop / "job.tar"),
-            results=workshop / "results",
+            fixed=(image.root, workshop / "job.tar"),
+            scratch=(workshop / "results", workshop / "disk"),
             console=results / "console.log",
             memory=options.memory,
+            accelerator=options.accelerator,
         )
         in_time = machine.run(hardware, seconds=options.limit)
         return outcome(workshop / "results", results, in_time)
@@ -112,7 +118,8 @@ def pack(workshop: Path, options: argparse.Namespace, words: list[str]) -> None:
     (job / "flavour").write_text("systemd\n" if options.systemd else "lean\n")
     (job / "command").write_text("".join(f"{word}\n" for word in command(options, words)))
     (job / "environment").write_text("".join(f"{setting}\n" for setting in environment()))
-    # Compiling is slow in there, so it is done out here.
+    # Compiling is slow in there, and there is no C compiler: all that is done out here.
+    witness.witness()
     compile_all = [f"{PROJECT}/.venv/bin/python", "-m", "compileall", "-q", "podrun", "pause", "cgroups"]
     subprocess.run(compile_all, cwd=PROJECT, stdout=subprocess.DEVNULL, check=False)
     excluded = [f"--exclude={pattern}" for pattern in LEFT_OUT]

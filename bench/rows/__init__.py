@@ -1,0 +1,1 @@
+"""One module for each subject: `measure(stage)` yields its rows, and takes away whatever it started for them."""

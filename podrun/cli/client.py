@@ -1,0 +1,224 @@
+"""Speaks to the kubelet: HTTP/1.0 over its unix socket, where a body ends with the connection.
+
+Plain sockets and json only: whatever else is imported here is waited for by everyone who types a command.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from socket import AF_UNIX, MSG_NOSIGNAL, SOCK_STREAM
+from socket import socket as Socket
+from types import TracebackType
+from typing import Any
+
+from podrun.cli.failures import StatusFailure
+from podrun.errors import PodrunError
+
+JSON = "application/json"
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+APPLY_PATCH = "application/apply-patch+yaml"
+
+Query = Mapping[str, "str | int | bool | Sequence[str] | None"]
+
+_PIECE = 1 << 16
+_LONGEST_PATH = 107  # sun_path of unix(7) holds 108 bytes with the final zero
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+
+
+class KubeletDownError(PodrunError):
+    """Nobody answers on the socket."""
+
+
+def connect(path: Path) -> Socket:
+    """A stream to a unix socket, however long its path is. OSError as connect(2)."""
+    connection = Socket(AF_UNIX, SOCK_STREAM)
+    try:
+        if len(os.fsencode(path)) <= _LONGEST_PATH:
+            connection.connect(str(path))
+        else:
+            directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                connection.connect(f"/proc/self/fd/{directory}/{path.name}")
+            finally:
+                os.close(directory)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def quote(text: str) -> str:
+    """Percent-encoding of RFC 3986 for a path segment or a query value."""
+    return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in text.encode())
+
+
+def path_of(*segments: str) -> str:
+    return "/" + "/".join(quote(segment) for segment in segments)
+
+
+class Stream:
+    """An answer whose body is read while it comes."""
+
+    def __init__(self, connection: Socket, rest: bytes) -> None:
+        self._connection = connection
+        self._rest = rest
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def fileno(self) -> int:
+        return self._connection.fileno()
+
+    def limit(self, seconds: float | None) -> None:
+        """TimeoutError from reading after so long without a byte; None: never."""
+        self._connection.settimeout(seconds)
+
+    def read(self) -> bytes:
+        """Some bytes; none at the end."""
+        if self._rest:
+            piece, self._rest = self._rest, b""
+            return piece
+        try:
+            return self._connection.recv(_PIECE)
+        except ConnectionError:
+            return b""
+
+    def read_all(self) -> bytes:
+        return b"".join(iter(self.read, b""))
+
+    def lines(self) -> Iterator[bytes]:
+        """Whole lines, without their ends; a piece cut off by the end of the stream is no line."""
+        pending = b""
+        while piece := self.read():
+            *whole, pending = (pending + piece).split(b"\n")
+            yield from whole
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """`start` is called when the kubelet does not answer, and returns when it does; None: that is an error."""
+
+    socket: Path
+    start: Callable[[], None] | None = None
+
+    def get(self, path: str, query: Query | None = None, *, accept: str = JSON) -> Any:
+        return self.ask("GET", path, query, accept=accept)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        *,
+        body: bytes = b"",
+        content_type: str = JSON,
+        accept: str = JSON,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """The JSON of the answer. StatusFailure: the server refused."""
+        heads = {"Accept": accept, **(headers or {})}
+        if body:
+            heads["Content-Type"] = content_type
+        with self.open(method, path, query, body=body, headers=heads) as stream:
+            return decoded(stream.read_all())
+
+    def open(
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        *,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> Stream:
+        """The answer, body unread. StatusFailure: the server refused."""
+        lines = [f"{method} {path}{_query_text(query or {})} HTTP/1.0", "Host: podrun", f"Content-Length: {len(body)}"]
+        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+        stream = self._sent("\r\n".join([*lines, "", ""]).encode() + body)
+        try:
+            return _answered(stream)
+        except BaseException:
+            stream.close()
+            raise
+
+    def is_up(self) -> bool:
+        """Whether a kubelet answers now; none is started."""
+        try:
+            with Client(self.socket).open("GET", "/healthz"):
+                return True
+        except PodrunError:
+            return False
+
+    def _sent(self, request: bytes) -> Stream:
+        connection = self._connected()
+        # It may refuse, and close, before it has read all: then its answer is read next.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.sendall(request, MSG_NOSIGNAL)
+        return Stream(connection, b"")
+
+    def _connected(self) -> Socket:
+        try:
+            return connect(self.socket)
+        except PermissionError as error:
+            raise PodrunError("cannot reach the kubelet: must be run as root", hint="use sudo") from error
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ECONNREFUSED, errno.ENOTDIR):
+                raise PodrunError(f"cannot reach the kubelet at {self.socket}: {error.strerror}") from error
+        if self.start is None:
+            raise KubeletDownError("cannot reach the kubelet: it is not running", hint="start it: podrun system start")
+        self.start()
+        return Client(self.socket)._connected()
+
+
+def decoded(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise PodrunError("cannot understand the kubelet's answer: it is not JSON") from error
+
+
+def _answered(stream: Stream) -> Stream:
+    received = b""
+    while b"\r\n\r\n" not in received:
+        piece = stream.read()
+        if not piece:
+            raise PodrunError("cannot talk to the kubelet: it closed the connection without an answer")
+        received += piece
+    head, _, rest = received.partition(b"\r\n\r\n")
+    answer = Stream(stream._connection, rest)
+    try:
+        code = int(head.split(b" ", 2)[1])
+    except (IndexError, ValueError) as error:
+        raise PodrunError("cannot understand the kubelet's answer: it is not HTTP") from error
+    if code >= 300:
+        raise StatusFailure.of_answer(code, answer.read_all())
+    return answer
+
+
+def _query_text(query: Query) -> str:
+    parts = []
+    for name, value in query.items():
+        match value:
+            case None | False | "":
+                continue
+            case True:
+                parts.append(f"{name}=true")
+            case str() | int():
+                parts.append(f"{name}={quote(str(value))}")
+            case _:
+                parts += [f"{name}={quote(one)}" for one in value]
+    return "?" + "&".join(parts) if parts else ""

@@ -1,0 +1,210 @@
+"""What all verbs share: kubectl's way of reading options and of showing help, and where the kubelet is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import click
+
+from podrun.cli.client import Client
+from podrun.cli.failures import UsageError
+from podrun.paths import Paths
+
+DEFAULT_NAMESPACE = "default"
+
+_SHORT_WITH_EQUALS = re.compile(r"-([A-Za-z])=(.*)", re.DOTALL)
+_TRUE, _FALSE = ("1", "t", "T", "true", "TRUE", "True"), ("0", "f", "F", "false", "FALSE", "False")
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+def _start_kubelet(paths: Paths) -> None:
+    from podrun.cli import starting
+
+    starting.start(paths)
+
+
+@dataclass(slots=True)
+class Session:
+    """One run of the command line: the instance that it is about, and what was said before the verb."""
+
+    paths: Paths = field(default_factory=Paths.from_environment)
+    namespace: str | None = None
+
+    def chosen_namespace(self, option: str | None) -> str | None:
+        """The one that the user insists on, after the verb or before it."""
+        return option or self.namespace
+
+    def namespace_of(self, option: str | None) -> str:
+        return option or self.namespace or DEFAULT_NAMESPACE
+
+    @property
+    def client(self) -> Client:
+        """Starts the kubelet where it does not answer."""
+        return Client(self.paths.socket, lambda: _start_kubelet(self.paths))
+
+    @property
+    def passive_client(self) -> Client:
+        """Never starts the kubelet."""
+        return Client(self.paths.socket)
+
+
+class Verb(click.Command):
+    """A command whose options and help look like kubectl's. `synopsis` follows the command's name under Usage."""
+
+    def __init__(self, *arguments: Any, synopsis: str = "[options]", examples: str = "", **keywords: Any) -> None:
+        keywords.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
+        super().__init__(*arguments, **keywords)
+        self.synopsis = synopsis
+        self.examples = examples
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, as_click_reads(self, args))
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write(help_text(ctx, self, self.synopsis, self.examples))
+
+
+def as_click_reads(command: click.Command, args: list[str]) -> list[str]:
+    """Go's flags in click's words: `--wait=false` is `--no-wait`, `-o=json` is `-ojson`."""
+    flags = {name: one for one in _options(command) if one.is_flag for name in one.opts}
+    end = args.index("--") if "--" in args else len(args)
+    read: list[str] = []
+    for argument in args[:end]:
+        name, equals, value = argument.partition("=")
+        if equals and name in flags and value in _TRUE:
+            read.append(name)
+        elif equals and name in flags and value in _FALSE:
+            read += flags[name].secondary_opts[:1]
+        elif equals and name in flags:
+            text = f'invalid argument "{value}" for "{name}" flag: strconv.ParseBool: parsing "{value}": invalid syntax'
+            raise click.UsageError(text, ctx=click.get_current_context(silent=True))
+        elif short := _SHORT_WITH_EQUALS.fullmatch(argument):
+            read += [f"-{short[1]}", short[2]]
+        else:
+            read.append(argument)
+    return read + args[end:]
+
+
+def help_text(ctx: click.Context, command: click.Command, synopsis: str, examples: str) -> str:
+    parts = [(command.help or "").strip()]
+    if examples:
+        parts.append("Examples:\n" + "\n".join(f"  {line}" for line in examples.strip().splitlines()))
+    if options := [_option_text(one) for one in _options(command) if not one.hidden]:
+        parts.append("Options:\n" + "\n\n".join(options))
+    parts.append(f"Usage:\n  {ctx.command_path} {synopsis}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _options(command: click.Command) -> list[click.Option]:
+    return [one for one in command.params if isinstance(one, click.Option)]
+
+
+def _option_text(option: click.Option) -> str:
+    default: object = option.default
+    if option.is_flag:
+        shown = str(default is True).lower()
+    elif option.multiple:
+        shown = "[]"
+    elif isinstance(default, int | float):
+        shown = str(default)
+    else:
+        shown = f"'{default if isinstance(default, str) else ''}'"
+    names = sorted(option.opts, key=len)
+    indent = "    " if len(names[0]) == 2 else "        "
+    return f"{indent}{', '.join(names)}={shown}:\n\t{option.help or ''}"
+
+
+def namespace_option(command: Decorated) -> Decorated:
+    return click.option("-n", "--namespace", default=None, help="The namespace of the request.")(command)
+
+
+def selector_option(command: Decorated) -> Decorated:
+    text = "Selector (label query) to filter on, supports '=', '==', '!='. (e.g. -l key1=value1,key2=value2)"
+    return click.option("-l", "--selector", default="", help=text)(command)
+
+
+def filename_options(command: Decorated) -> Decorated:
+    """`-f` (several) and `-R`."""
+    command = click.option("-R", "--recursive", is_flag=True, help="Look into directories inside directories too.")(
+        command
+    )
+    text = "A file, a directory or - (standard input) with manifests."
+    return click.option("-f", "--filename", "filenames", multiple=True, help=text)(command)
+
+
+def timeout_option(default: str, text: str) -> Callable[[Decorated], Decorated]:
+    return click.option("--timeout", default=default, callback=read_duration, help=text)
+
+
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_DURATION = re.compile(r"(\d+\.?\d*|\.\d+)(h|ms|m|s|us|µs|ns)")
+
+
+def read_duration(ctx: click.Context, parameter: click.Parameter, value: str) -> float:
+    """Seconds of a duration as Go writes it (time.ParseDuration): 5s, 2m30s, 1.5h, 0."""
+    if value == "0":
+        return 0.0
+    parts = _DURATION.findall(value)
+    if not parts or "".join(number + unit for number, unit in parts) != value:
+        text = f'invalid argument "{value}" for "--{parameter.name}" flag: time: invalid duration "{value}"'
+        raise click.UsageError(text, ctx)
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+class Family(click.Group):
+    """Verbs below a verb: `podrun image ls`. `verbs` holds for each name the command and one line about it."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        help: str,
+        verbs: dict[str, tuple[click.Command, str]],
+        aliases: dict[str, str] | None = None,
+    ) -> None:
+        settings = {"help_option_names": ["-h", "--help"]}
+        super().__init__(name, help=help, context_settings=settings, invoke_without_command=True, callback=_show_help)
+        self.verbs = verbs
+        self.aliases = aliases or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.verbs)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = self.aliases.get(args[0], args[0])
+        if name not in self.verbs:
+            raise unknown_command(args[0], ctx.command_path, list(self.verbs))
+        return name, self.verbs[name][0], args[1:]
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        listed = "\n".join(f"  {name:<11} {text}" for name, (_, text) in self.verbs.items())
+        more = f'Use "{ctx.command_path} COMMAND --help" for more information about a given command.'
+        usage = f"Usage:\n  {ctx.command_path} COMMAND [options]"
+        formatter.write(f"{self.help}\n\nAvailable Commands:\n{listed}\n\n{usage}\n\n{more}\n")
+
+
+@click.pass_context
+def _show_help(ctx: click.Context) -> None:
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def unknown_command(word: str, command_path: str, known: list[str]) -> UsageError:
+    import difflib
+
+    text = f'unknown command "{word}" for "{command_path}"'
+    if close := [name for name in known if name.startswith(word)] or difflib.get_close_matches(word, known):
+        text += "\n\nDid you mean this?\n" + "\n".join(f"\t{name}" for name in close)
+    else:
+        text += f"\nSee '{command_path} --help' for usage."
+    return UsageError(text)

@@ -1,0 +1,83 @@
+"""`podrun exec`: a command in a running container; its exit code becomes ours."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from podrun.cli import command as shared
+from podrun.cli import containers, resources
+from podrun.cli.client import Query
+from podrun.cli.failures import QuietFailureError
+from podrun.errors import PodrunError
+
+EXAMPLES = """
+# Get output from running the date command in pod web, in its first container
+podrun exec web -- date
+
+# Get output from running the date command in container app of pod web
+podrun exec web -c app -- date
+
+# Hand standard input over
+echo hello | podrun exec -i web -- cat
+"""
+
+
+class ExecVerb(shared.Verb):
+    """Notes whether `--` stood before the command."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        at = args.index("--") if "--" in args else len(args)
+        ctx.meta["podrun.argv"] = tuple(args[at + 1 :])
+        ctx.meta["podrun.dashed"] = at < len(args)
+        return super().parse_args(ctx, args[:at])
+
+
+@click.command(
+    "exec",
+    cls=ExecVerb,
+    synopsis="(POD | TYPE/NAME) [-c CONTAINER] [flags] -- COMMAND [args...]",
+    examples=EXAMPLES,
+    help="Execute a command in a container.",
+)
+@click.argument("arguments", nargs=-1)
+@click.option("-c", "--container", default="", help="Container name. If omitted, the first container in the pod.")
+@click.option("-i", "--stdin", is_flag=True, help="Pass stdin to the container")
+@click.option("-t", "--tty", is_flag=True, help="Stdin is a TTY")
+@shared.namespace_option
+@click.pass_context
+def command(
+    ctx: click.Context, arguments: tuple[str, ...], container: str, stdin: bool, tty: bool, namespace: str | None
+) -> int:
+    session: shared.Session = ctx.obj
+    argv: tuple[str, ...] = ctx.meta["podrun.argv"]
+    if not arguments:
+        raise PodrunError("pod, type/name or --filename must be specified")
+    if len(arguments) > 1:
+        raise PodrunError(
+            "exec [POD] [COMMAND] is not supported anymore. Use exec [POD] -- [COMMAND] instead\n"
+            "See 'podrun exec -h' for help and examples"
+        )
+    if not argv:
+        raise PodrunError("you must specify at least one command for the container")
+    if tty:
+        raise PodrunError("cannot give the command a terminal: podrun has no terminals yet", hint="leave out -t")
+    client = session.client
+    path = resources.POD.path(session.namespace_of(namespace), containers.pod_name(arguments[0]))
+    pod = client.get(path)
+    query: Query = {
+        "command": argv,
+        "container": containers.choose(pod, container),
+        "stdin": stdin,
+        "stdout": True,
+        "stderr": True,
+    }
+    ticket = client.ask("POST", f"{path}/exec", query, headers={"X-Podrun-Stream": "shim"})
+    from podrun.cli import streams
+
+    code = streams.run(ticket["socket"], ticket["token"], stdin=stdin)
+    if code:
+        print(f"command terminated with exit code {code}", file=sys.stderr)
+        raise QuietFailureError(code)
+    return code

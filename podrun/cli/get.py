@@ -1,0 +1,178 @@
+"""`podrun get`: lists as tables made by the server, or objects as YAML, JSON or names; with -w what changes, too."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from podrun.cli import command as shared
+from podrun.cli import output, resources
+from podrun.cli.client import JSON, TABLE, Client
+from podrun.cli.failures import QuietFailureError, StatusFailure
+from podrun.cli.resources import Target
+from podrun.errors import PodrunError
+
+EXAMPLES = """
+# List all pods of the namespace
+podrun get pods
+
+# List all pods of all namespaces with their addresses
+podrun get pods -A -o wide
+
+# Show one pod as YAML
+podrun get pod web -o yaml
+
+# List pods by label, and then every change
+podrun get pods -l app=web -w
+"""
+
+
+@click.command(
+    "get",
+    cls=shared.Verb,
+    synopsis="TYPE [NAME ... | -l label] [options]",
+    examples=EXAMPLES,
+    help="Display one or many resources.",
+)
+@click.argument("arguments", nargs=-1)
+@click.option("-o", "--output", "form", default="", help="Output format. One of: (json, yaml, name, wide).")
+@click.option("-w", "--watch", is_flag=True, help="After listing the requested objects, watch for changes.")
+@click.option("--watch-only", is_flag=True, help="Watch for changes without listing first.")
+@click.option("-A", "--all-namespaces", is_flag=True, help="List the requested objects across all namespaces.")
+@click.option("--no-headers", is_flag=True, help="Don't print headers (default print headers).")
+@click.option("--show-labels", is_flag=True, help="Show all labels as the last column.")
+@click.option("--field-selector", default="", help="Selector (field query) to filter on, supports '=', '==', and '!='.")
+@click.option(
+    "--ignore-not-found",
+    is_flag=True,
+    help="A missing object is no error.",
+)
+@shared.selector_option
+@shared.namespace_option
+@click.pass_obj
+def command(
+    session: shared.Session,
+    arguments: tuple[str, ...],
+    form: str,
+    watch: bool,
+    watch_only: bool,
+    all_namespaces: bool,
+    no_headers: bool,
+    show_labels: bool,
+    field_selector: str,
+    ignore_not_found: bool,
+    selector: str,
+    namespace: str | None,
+) -> None:
+    if not arguments:
+        raise PodrunError("Required resource not specified.\nSee 'podrun get -h' for help and examples")
+    output.check(form)
+    targets = resources.targets(arguments)
+    names = [name for target in targets for name in target.names]
+    if names and (selector or field_selector):
+        raise PodrunError("name cannot be provided when a selector is specified")
+    if names and all_namespaces:
+        raise PodrunError("a resource cannot be retrieved by name across all namespaces")
+    request = Request(
+        session.client,
+        None if all_namespaces else session.namespace_of(namespace),
+        selector,
+        field_selector,
+        ignore_not_found,
+    )
+    look = output.Look(
+        form,
+        no_headers=no_headers,
+        show_labels=show_labels,
+        namespaces=all_namespaces,
+        kinds=len(targets) > 1 or arguments[0] == resources.ALL,
+    )
+    if watch or watch_only:
+        from podrun.cli import watching
+
+        watching.show(request, targets, look, first=not watch_only)
+    elif form in ("json", "yaml"):
+        _objects(request, targets, look)
+    else:
+        _tables(request, targets, look)
+
+
+class Request:
+    """What is asked of the server for each target; a name that is not there is said, and counted in `missing`."""
+
+    def __init__(
+        self, client: Client, namespace: str | None, selector: str, field_selector: str, ignore_not_found: bool = False
+    ) -> None:
+        self.client = client
+        self.namespace = namespace
+        self.query = {"labelSelector": selector, "fieldSelector": field_selector}
+        self._ignore_not_found = ignore_not_found
+        self.missing = 0
+
+    def ask(self, target: Target, accept: str) -> list[Any]:
+        """One answer for each name; for none, the list."""
+        if not target.names:
+            return [self.client.get(target.resource.list_path(self.namespace), self.query, accept=accept)]
+        found = []
+        for name in target.names:
+            path = target.resource.path(self.namespace or shared.DEFAULT_NAMESPACE, name)
+            try:
+                found.append(self.client.get(path, accept=accept))
+            except StatusFailure as error:
+                if error.reason != "NotFound":
+                    raise
+                if not self._ignore_not_found:
+                    self.missing += 1
+                    sys.stdout.flush()
+                    print(error.message, file=sys.stderr)
+        return found
+
+    def finish(self) -> None:
+        if self.missing:
+            sys.stdout.flush()
+            raise QuietFailureError
+
+
+def _objects(request: Request, targets: Sequence[Target], look: output.Look) -> None:
+    items: list[dict[str, Any]] = []
+    is_list = False
+    for target in targets:
+        for answer in request.ask(target, JSON):
+            if target.names:
+                items.append(answer)
+            else:
+                is_list = True
+                items += output.items_of(answer)
+    if len(items) == 1 and not is_list:
+        output.write_object(items[0], look.form)
+    elif items or is_list:
+        whole = {"apiVersion": "v1", "items": items, "kind": "List", "metadata": {"resourceVersion": ""}}
+        output.write_object(whole, look.form)
+    request.finish()
+
+
+def _tables(request: Request, targets: Sequence[Target], look: output.Look) -> None:
+    shown = False
+    for target in targets:
+        printer = output.TablePrinter(target.resource, look)
+        answers = request.ask(target, TABLE)
+        columns = answers[0]["columnDefinitions"] if answers else []
+        rows = [row for answer in answers for row in answer.get("rows") or []]
+        if rows and shown and look.form != "name":
+            print()
+        printer.show(columns, rows)
+        shown = shown or bool(rows)
+    if not shown and not request.missing and not any(target.names for target in targets):
+        say_nothing_found(request, targets)
+    request.finish()
+
+
+def say_nothing_found(request: Request, targets: Sequence[Target]) -> None:
+    sys.stdout.flush()
+    where = ""
+    if request.namespace is not None and any(target.resource.namespaced for target in targets):
+        where = f" in {request.namespace} namespace"
+    print(f"No resources found{where}{'.' if where else ''}", file=sys.stderr)

@@ -1,0 +1,57 @@
+"""`podrun kubelet`: the kubelet in the foreground. The one verb that imports more than the client."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from podrun.cli import command as shared
+from podrun.errors import PodrunError
+from podrun.paths import Paths
+
+EXAMPLES = """
+# Run the kubelet of this machine until Ctrl-C; pods run on without it
+podrun kubelet
+
+# Run a second instance beside it
+podrun kubelet --root /srv/b --run-dir /run/b --log-dir /var/log/b \\
+    --cgroup-parent /b --bridge b0 --pod-cidr 10.245.0.0/24
+"""
+
+_DEFAULT = Paths()
+
+
+def _setting(name: str, default: object, text: str) -> click.Option:
+    """An option that is the environment's PODRUN_* of the same name otherwise."""
+    return click.Option([f"--{name}"], default=None, show_default=False, help=f"{text} Default: {default}.")
+
+
+@click.command(
+    "kubelet",
+    cls=shared.Verb,
+    examples=EXAMPLES,
+    params=[
+        _setting("root", _DEFAULT.root, "Directory for objects, images and volumes."),
+        _setting("run-dir", _DEFAULT.run_dir, "Directory for the API socket and running pods."),
+        _setting("log-dir", _DEFAULT.log_dir, "Directory for container logs, in pods/ and containers/."),
+        _setting("cgroup-parent", _DEFAULT.cgroup_parent, "Control group above all pods."),
+        _setting("pod-cidr", _DEFAULT.pod_cidr, "Addresses for pods."),
+        _setting("bridge", _DEFAULT.bridge, "Network bridge that connects pods."),
+        _setting("manifest-dir", _DEFAULT.manifest_dir, "Directory of static pods' manifests."),
+    ],
+    help="Run the kubelet in the foreground. Each option is also an environment variable of all commands:\n"
+    " PODRUN_ROOT for --root, PODRUN_RUN_DIR for --run-dir, and so on.",
+)
+def command(**options: str | None) -> None:
+    settings = {f"PODRUN_{name.upper()}": value for name, value in options.items() if value}
+    paths = Paths.from_environment(os.environ | settings)
+    if os.geteuid() != 0:
+        raise PodrunError("cannot run the kubelet: must be run as root", hint="use sudo")
+    for setting in ("root", "run_dir", "log_dir", "manifest_dir"):
+        if not Path(getattr(paths, setting)).is_absolute():
+            raise PodrunError(f"cannot run the kubelet: --{setting.replace('_', '-')} must be an absolute path")
+    from podrun.server import main
+
+    main.run(paths)

@@ -1,0 +1,188 @@
+"""The command `podrun`: finds the verb, and is the only place that turns errors into words and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from podrun.cli.command import Session, as_click_reads, unknown_command
+from podrun.cli.failures import QuietFailureError
+from podrun.errors import PodrunError
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+SECTIONS: tuple[tuple[str, dict[str, str]], ...] = (
+    (
+        "Basic Commands",
+        {
+            "apply": "Apply a manifest to the machine, by file name or stdin",
+            "get": "Display one or many resources",
+            "delete": "Delete resources by file names, stdin, names, or label selector",
+        },
+    ),
+    (
+        "Troubleshooting and Debugging Commands",
+        {
+            "describe": "Show details of a specific resource or group of resources",
+            "logs": "Print the logs for a container in a pod",
+            "exec": "Execute a command in a container",
+        },
+    ),
+    ("Image Commands", {"image": "Import, load, list and remove images"}),
+    (
+        "Machine Commands",
+        {
+            "kubelet": "Run the kubelet in the foreground",
+            "system": "Start, stop, inspect and reset the kubelet of this machine",
+            "version": "Print the client and server version information",
+        },
+    ),
+)
+
+HELP = """podrun runs Kubernetes pods on this machine, with no cluster and no Docker.
+
+ Commands, flags and output are kubectl's."""
+
+
+class Podrun(click.Group):
+    """Imports a verb's file when the verb is used, and no sooner."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for _, verbs in SECTIONS for name in verbs]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in self.list_commands(ctx):
+            return None
+        command = importlib.import_module(f"podrun.cli.{name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, as_click_reads(self, args[:1]) + args[1:])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        command = self.get_command(ctx, args[0])
+        if command is None:
+            raise unknown_command(args[0], ctx.command_path, self.list_commands(ctx))
+        return args[0], command, args[1:]
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        parts = [HELP]
+        for title, verbs in SECTIONS:
+            parts.append(f"{title}:\n" + "\n".join(f"  {name:<11} {text}" for name, text in verbs.items()))
+        parts.append("Usage:\n  podrun [-n NAMESPACE] [--debug] COMMAND [options]")
+        parts.append('Use "podrun COMMAND --help" for more information about a given command.')
+        formatter.write("\n\n".join(parts) + "\n")
+
+
+@click.command(cls=Podrun, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-n", "--namespace", default=None)
+@click.option("--debug", is_flag=True)
+@click.pass_context
+def podrun(ctx: click.Context, namespace: str | None, debug: bool) -> None:
+    ctx.obj = Session(namespace=namespace)
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code: 0; 1 for any error; of `exec`, the command's own; 130 after Ctrl-C."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    # --debug is taken from any place before `--`, as kubectl's global options are.
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    debug = "--debug" in arguments[:end]
+    arguments = [one for one in arguments[:end] if one != "--debug"] + arguments[end:]
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return _quiet(INTERRUPTED)
+    except BrokenPipeError:
+        return _quiet(BROKEN_PIPE)
+    except Exception as error:
+        if debug and not isinstance(error, QuietFailureError):
+            raise
+        return _report(error)
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        with podrun.make_context("podrun", arguments) as ctx:
+            result: Any = podrun.invoke(ctx)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    return result if isinstance(result, int) else 0
+
+
+def _quiet(code: int) -> int:
+    """Nothing more is said, not by the interpreter either when it flushes stdout at its end."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
+    return code
+
+
+def _report(error: Exception) -> int:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return _quiet(1)
+    match error:
+        case QuietFailureError():
+            return error.code
+        case click.UsageError():
+            path = error.ctx.command_path if error.ctx else "podrun"
+            _complain(f"error: {_usage_words(error)}\nSee '{path} --help' for usage.")
+        case click.ClickException():
+            _complain(f"error: {error.format_message()}")
+        case PodrunError():
+            said = ("Error from server", "The ", "error: ")
+            _complain(error.message if error.message.startswith(said) else f"error: {error.message}")
+            if error.hint:
+                _complain(f"hint: {error.hint}")
+        case _:
+            _complain(f"error: {type(error).__name__}: {error}\nhint: --debug shows where this comes from")
+    return 1
+
+
+def _complain(text: str) -> None:
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr)
+
+
+def _usage_words(error: click.UsageError) -> str:
+    """pflag's words for what click found."""
+    match error:
+        case click.NoSuchOption(option_name=name):
+            if name.startswith("--"):
+                return f"unknown flag: {name}"
+            return f"unknown shorthand flag: '{name[-1]}' in {name}"
+        case click.BadOptionUsage(option_name=name) if "requires an argument" in error.message:
+            return (
+                f"flag needs an argument: {name}"
+                if name.startswith("--")
+                else f"flag needs an argument: '{name[-1]}' in {name}"
+            )
+        case click.BadParameter(param=click.Option() as option) if isinstance(option.type, click.types.IntParamType):
+            value = error.message.split("'")[1] if "'" in error.message else ""
+            return (
+                f'invalid argument "{value}" for "{max(option.opts, key=len)}" flag: '
+                f'strconv.ParseInt: parsing "{value}": invalid syntax'
+            )
+        case _:
+            return error.format_message().rstrip(".")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""The files that -f names: found, read, and refused before they are sent if they can't be manifests."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from podrun.errors import PodrunError
+
+LIMIT = 3 * 1024 * 1024
+"""Bytes that the server takes in one request."""
+
+SUFFIXES = (".json", ".yaml", ".yml")
+STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """`source` is what the user calls it."""
+
+    source: str
+    content: bytes
+
+
+def read(filenames: Sequence[str], *, recursive: bool) -> Iterator[Manifest]:
+    """The named files, and those in named directories in the order of their names.
+
+    PodrunError: no such path, not readable, too large, a directory without manifests.
+    """
+    if filenames.count(STDIN) > 1:
+        raise PodrunError("the - of standard input can be given only once")
+    for name in filenames:
+        if name == STDIN:
+            yield Manifest("STDIN", _bounded(sys.stdin.buffer.read(LIMIT + 1), "STDIN"))
+        elif name.startswith(("http://", "https://")):
+            raise PodrunError(
+                f'cannot read "{name}": manifests are read from files only', hint=f"curl -fsSL {name} | podrun ... -f -"
+            )
+        else:
+            for path in _files(Path(name), recursive):
+                yield Manifest(str(path), _content(path))
+
+
+def _files(path: Path, recursive: bool) -> list[Path]:
+    try:
+        is_directory = stat.S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        raise PodrunError(f'the path "{path}" does not exist') from None
+    except (OSError, ValueError) as error:
+        raise PodrunError(f'the path "{path}" cannot be accessed: {_why(error)}') from error
+    if not is_directory:
+        return [path]
+    found = sorted(_below(path, recursive))
+    if not found:
+        raise PodrunError(f"error reading [{path}]: recognized file extensions are [{' '.join(SUFFIXES)}]")
+    return found
+
+
+def _below(directory: Path, recursive: bool) -> Iterator[Path]:
+    for parent, directories, names in os.walk(directory):
+        yield from (Path(parent, name) for name in names if name.endswith(SUFFIXES))
+        if not recursive:
+            directories.clear()
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return _bounded(file.read(LIMIT + 1), str(path))
+    except OSError as error:
+        raise PodrunError(f'cannot read "{path}": {_why(error)}') from error
+
+
+def _why(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
+def _bounded(content: bytes, source: str) -> bytes:
+    if len(content) > LIMIT:
+        raise PodrunError(f'the manifest "{source}" is too large: the limit is {LIMIT} bytes')
+    return content

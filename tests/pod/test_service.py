@@ -1,0 +1,99 @@
+"""podrun as a service of systemd: started at boot, pods in the unit's delegated control group and outliving its restarts.
+
+These tests use the machine's one default instance, so they run only in the VM that is booted with systemd.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import names, wait
+from tests.pod import manifests
+
+pytestmark = pytest.mark.systemd
+
+PODRUN = Path(sys.executable).with_name("podrun")
+UNIT_GROUP = "/system.slice/podrun.service"
+
+
+def run(*words: str | Path, stdin: str | None = None) -> str:
+    result = subprocess.run(words, input=stdin, capture_output=True, text=True)
+    assert result.returncode == 0, f"{words}: {result.stdout}{result.stderr}{unit_log()}"
+    return result.stdout
+
+
+def unit_log() -> str:
+    return subprocess.run(["journalctl", "-b", "-u", "podrun", "-n", "40"], capture_output=True, text=True).stdout
+
+
+def main_pid() -> int:
+    return int(run("systemctl", "show", "-p", "MainPID", "--value", "podrun"))
+
+
+@pytest.fixture(scope="module")
+def image(roots: Path) -> Iterator[None]:
+    run(PODRUN, "image", "import", roots / "busybox", manifests.BUSYBOX, "--cmd", "sh")
+    yield
+    run(PODRUN, "system", "reset", "--force")
+
+
+@pytest.fixture
+def pod(image: None) -> Iterator[str]:
+    """The name of a pod that runs."""
+    name = names.unique("service-")
+    run(PODRUN, "apply", "--wait", "-f", "-", stdin=json.dumps(manifests.pod(name)))
+    yield name
+    run(PODRUN, "delete", "pod", name, "--now")
+
+
+def container_pid(pod: str) -> int:
+    """Of the pod's one container, as the machine counts."""
+    (uid,) = run(PODRUN, "get", "pod", pod, "-o", "json").partition('"uid": "')[2].split('"')[:1]
+    return next(
+        int(pid)
+        for group in Path("/sys/fs/cgroup").rglob(f"*{uid}*/*/cgroup.procs")
+        for pid in group.read_text().split()
+        if "sleep" in Path(f"/proc/{pid}/cmdline").read_text() and "sh" in Path(f"/proc/{pid}/comm").read_text()
+    )
+
+
+def test_an_enabled_service_runs_after_boot() -> None:
+    assert run("systemctl", "is-active", "podrun").strip() == "active"
+    assert "Ready" in run(PODRUN, "get", "nodes")
+
+
+def test_pods_live_inside_the_delegated_control_group(pod: str) -> None:
+    own = Path(f"/proc/{container_pid(pod)}/cgroup").read_text().strip()
+    assert own.startswith(f"0::{UNIT_GROUP}/")
+    assert run("systemctl", "show", "-p", "Delegate", "--value", "podrun").strip() == "yes"
+
+
+def test_pods_outlive_a_restart_of_the_service(pod: str) -> None:
+    kubelet, container = main_pid(), container_pid(pod)
+    run("systemctl", "restart", "podrun")
+    wait.wait_until(lambda: main_pid() not in (0, kubelet), "another kubelet")
+    assert run(PODRUN, "exec", pod, "--", "echo", "here") == "here\n"
+    assert container_pid(pod) == container
+
+
+def test_the_service_comes_back_by_itself_and_adopts(pod: str) -> None:
+    kubelet, container = main_pid(), container_pid(pod)
+    run("systemctl", "kill", "--kill-who=main", "-s", "KILL", "podrun")
+    wait.wait_until(lambda: main_pid() not in (0, kubelet), "another kubelet")
+    assert run(PODRUN, "exec", pod, "--", "echo", "here") == "here\n"
+    assert container_pid(pod) == container
+
+
+def test_a_stopped_service_leaves_its_pods_running_and_can_start_again(pod: str) -> None:
+    container = container_pid(pod)
+    run("systemctl", "stop", "podrun")
+    assert Path(f"/proc/{container}").exists()
+    run("systemctl", "start", "podrun")
+    assert run(PODRUN, "exec", pod, "--", "echo", "here") == "here\n"
+    assert container_pid(pod) == container
