@@ -134,13 +134,16 @@ def _run_containers(turn: _Turn) -> None:
         _advance(turn, spec, init=True)
     for spec in turn.pod.spec.containers:
         _advance(turn, spec, init=False)
-        if _holds_the_next_back(turn.life.containers[spec.name]):
+        if _holds_the_next_back(spec, turn.life.containers[spec.name]):
             return
 
 
-def _holds_the_next_back(container: ContainerLife) -> bool:
-    """Regular containers start one after another, each after the postStart hook of the one before."""
-    return container.state == "running" and container.stop is None and not container.post_start
+def _holds_the_next_back(spec: objects.Container, container: ContainerLife) -> bool:
+    """A container with a postStart hook is started and its hook has returned before the next one starts."""
+    if spec.lifecycle is None or spec.lifecycle.post_start is None:
+        return False
+    is_up = container.state == "running" and (container.post_start or container.stop is not None)
+    return container.state in ("pulling", "launching", "running") and not is_up
 
 
 def _initialize(turn: _Turn) -> bool:
