@@ -90,12 +90,11 @@ def _observe_fact(
         case Started(name):
             before = life.containers[name]
             after = container_life.started(before, fact, spec_of(pod, name))
-            emitted = (
-                ()
-                if after is before
-                else (_created(name), Emit("Normal", "Started", f"Started container {name}", name))
-            )
-            return with_container(life, name, after), emitted
+            if after is before:
+                return life, ()
+            hook = () if after.post_start else (RunPostStart(name, fact.attempt),)
+            begun = Emit("Normal", "Started", f"Started container {name}", name)
+            return with_container(life, name, after), (_created(name), begun, *hook)
         case StartFailed(name):
             before = life.containers[name]
             after = container_life.start_failed(before, fact)
