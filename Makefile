@@ -5,7 +5,7 @@ PYTEST := .venv/bin/pytest
 # More arguments for pytest: make test ARGS='-k hostname -x'
 ARGS ?=
 
-.PHONY: help setup setup-test setup-vm demo bench test test-vm test-vm-all check install uninstall
+.PHONY: help setup setup-test setup-vm demo bench test test-vm test-vm-systemd test-vm-all check install uninstall
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -32,6 +32,9 @@ test: setup-test ## everything but the VM (root)
 
 test-vm: setup-vm ## the kernel and cgroup tests and one pod test per feature, on cgroup v2 in a VM
 	@.venv/bin/python tests/vm/run.py $(ARGS)
+
+test-vm-systemd: setup-vm ## the systemd service, in a VM that boots with systemd
+	@.venv/bin/python tests/vm/run.py --systemd $(ARGS)
 
 test-vm-all: setup-vm ## all tests in the VM (slow)
 	@.venv/bin/python tests/vm/run.py --all $(ARGS)

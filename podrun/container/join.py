@@ -26,14 +26,17 @@ class ExecBirth(ProgramBirth):
     v1_tasks: tuple[str, ...]
 
 
-def spawn_exec(plan: ExecPlan, container: int, stdio: Stdio) -> Newborn:
+def spawn_exec(plan: ExecPlan, container: int, stdio: Stdio, own: Group | None = None) -> Newborn:
     """A child on its way to be the program of `plan`, beside the main process, whose pidfd is `container`.
+
+    `own` is a v2 group below the container's, in which it is born and can be killed with its children; on v1 it shares
+    the container's groups.
 
     Raises SpawnError: step "clone" with ESRCH where that process has ended.
     """
     try:
         group = Group(plan.cgroup, hierarchies.current())
-        cgroup = group.open_for_clone()
+        cgroup = (own or group).open_for_clone()
         try:
             birth = ExecBirth(plan=plan, stdio=stdio, container=container, v1_tasks=group.v1_task_files())
             return bear(STEPS, birth, CloneFlag(0), cgroup=cgroup, pid_namespace_of=container)

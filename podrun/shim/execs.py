@@ -1,19 +1,25 @@
 """Processes exec'd into running containers: tokens, pipes whose outer ends go to the client, exit codes.
 
-The pipes are never read here, and a client's disappearance is none of the process's business but for its closed ends.
+The pipes are never read here, and a client's disappearance is none of the process's business but for its closed ends,
+unless it asked to be bound to it. Each has a control group of its own below the container's, where killing finds all
+its children; what it leaves running in the background when it ends lives on.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cgroups import hierarchies
+from cgroups.errors import CgroupError
+from cgroups.group import Group
 from podrun.container import join, newborn, plan, program
 from podrun.linux import pidfd
-from podrun.shim import messages
+from podrun.shim import cleanup, messages
 from podrun.shim.connection import Connection
 from podrun.shim.loop import Loop
 from podrun.shim.reports import Outcome, Report
@@ -36,6 +42,9 @@ class Execs:
         self._loop = loop
         self._target = target
         self._prepared: dict[str, _Prepared] = {}
+        self._numbers = itertools.count()
+        self._bound: dict[Connection, list[_Exec]] = {}
+        self._lingering: list[Group] = []  # their exec has ended, and left something running
 
     def prepare(self, connection: Connection, id: int, request: messages.PrepareExec) -> None:
         if request.plan.tty:
@@ -60,12 +69,40 @@ class Execs:
         if target < 0:
             connection.refuse(id, _not_running(prepared.plan))
             return
+        self._sweep()
+        parent = Group(prepared.plan.cgroup, hierarchies.current())
+        group = parent.child(f"exec-{next(self._numbers)}")
+        one = _Exec(self._loop, connection, id, group, self._ended)
         try:
-            _Exec(self._loop, connection, id).start(prepared.plan, target)
-        except newborn.SpawnError as error:
-            connection.refuse(id, f"exec: {error.reason}", error.reason.errno)
-        except OSError as error:
-            connection.refuse(id, f"exec: {error}", error.errno or 0)
+            os.mkdir(group.directory)  # and no parents: the container's own is there as long as it runs
+            one.start(prepared.plan, target)
+        except (newborn.SpawnError, OSError) as error:
+            cleanup.remove(self._loop, group)
+            reason = error.reason if isinstance(error, newborn.SpawnError) else error
+            connection.refuse(id, f"exec: {reason}", reason.errno or 0)
+        else:
+            if request.bound:
+                self._bound.setdefault(connection, []).append(one)
+
+    def hung_up(self, connection: Connection) -> None:
+        """What was bound to this client dies with it."""
+        for one in self._bound.pop(connection, ()):
+            one.kill()
+
+    def _ended(self, one: _Exec) -> None:
+        if one in (bound := self._bound.get(one.connection, [])):
+            bound.remove(one)
+            if not bound:
+                del self._bound[one.connection]
+        self._lingering.append(one.group)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Take away the groups of those that have ended, once nothing lives there."""
+        empty = [group for group in self._lingering if not group.populated()]
+        self._lingering = [group for group in self._lingering if group not in empty]
+        for group in empty:
+            cleanup.remove(self._loop, group)
 
     def _forget_expired(self) -> None:
         now = time.monotonic()
@@ -73,12 +110,16 @@ class Execs:
 
 
 class _Exec:
-    """One process, from its clone to its exit code."""
+    """One process, from its clone to its exit code, in `group`."""
 
-    def __init__(self, loop: Loop, connection: Connection, id: int) -> None:
+    def __init__(
+        self, loop: Loop, connection: Connection, id: int, group: Group, on_end: Callable[[_Exec], None]
+    ) -> None:
+        self.connection = connection
+        self.group = group
         self._loop = loop
-        self._connection = connection
         self._id = id
+        self._on_end = on_end
         self._pid = 0
         self._pidfd = -1
         self._outer: list[int] = []
@@ -91,11 +132,16 @@ class _Exec:
             stdin = self._pipe(inner_ends, exec_plan.stdin, outer_writes=True)
             stdout = self._pipe(inner_ends, exec_plan.stdout, outer_writes=False)
             stderr = self._pipe(inner_ends, exec_plan.stderr, outer_writes=False)
-            child = join.spawn_exec(exec_plan, target, program.Stdio(stdin, stdout, stderr))
+            child = join.spawn_exec(exec_plan, target, program.Stdio(stdin, stdout, stderr), self.group)
             on_failure.pop_all()
         self._pid, self._pidfd = child.pid, child.pidfd
         self._report = Report(self._loop, child.report, self._born)
         self._loop.watch(child.pidfd, self._ended)
+
+    def kill(self) -> None:
+        """SIGKILL to the process and its children."""
+        with contextlib.suppress(CgroupError):  # without a kill they live on until the container ends
+            self.group.kill()
 
     def _pipe(self, inner_ends: contextlib.ExitStack, wanted: bool, *, outer_writes: bool) -> int:
         """The inner end of one stream, -1 for none; its outer end is kept for the client."""
@@ -111,11 +157,11 @@ class _Exec:
         match outcome:
             case newborn.StartError():
                 self._close_outer()
-                self._connection.refuse(self._id, f"exec: {outcome}", outcome.errno)
+                self.connection.refuse(self._id, f"exec: {outcome}", outcome.errno)
             case newborn.Resolved():
                 self._has_started = True
                 outer, self._outer = tuple(self._outer), []
-                self._connection.send(self._id, messages.ExecStarted(self._pid), outer)
+                self.connection.send(self._id, messages.ExecStarted(self._pid), outer)
 
     def _ended(self) -> None:
         ended = pidfd.reap(self._pidfd)
@@ -126,7 +172,8 @@ class _Exec:
         if self._report is not None:
             self._report.finish()
         if self._has_started:
-            self._connection.send(self._id, messages.ExecEnded(ended.code))
+            self.connection.send(self._id, messages.ExecEnded(ended.code))
+        self._on_end(self)
 
     def _close_outer(self) -> None:
         for fd in self._outer:

@@ -37,8 +37,9 @@ class Refusal(Exception):
 
 
 class ForkServer:
-    def __init__(self, requests: socket.socket) -> None:
+    def __init__(self, requests: socket.socket, machine: int) -> None:
         self._requests = requests
+        self._machine = machine  # the mount namespace of the machine, from before the walls
         self._shims: dict[int, str] = {}  # cgroup by pidfd
 
     def serve(self) -> None:
@@ -101,8 +102,8 @@ class ForkServer:
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
             if pid == 0:
-                kept = (0, 1, 2, lock, book.fd, listener.fileno())
-                _be_shim(Place(request.pod_uid, request.run_dir, listener, book), kept)
+                kept = (0, 1, 2, lock, book.fd, listener.fileno(), self._machine)
+                _be_shim(Place(request.pod_uid, request.run_dir, listener, book, self._machine), kept)
             self._shims[shim] = request.cgroup
             return pid
 
@@ -182,6 +183,8 @@ def _leave_fork_server(pod_uid: str, kept: tuple[int, ...]) -> None:
 def _enter_walls() -> NoReturn:
     """A mount namespace of our own, in which this interpreter is read-only, and the interpreter anew from there: a
     container that keeps /proc/self/exe of a joining process then holds nothing that can be written."""
+    machine = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+    os.set_inheritable(machine, True)
     namespaces.unshare(CloneFlag.NEWNS)
     mount.mount("none", "/", flags=MountFlag.SLAVE | MountFlag.REC)
     interpreter = os.path.realpath(sys.executable)
@@ -189,7 +192,8 @@ def _enter_walls() -> NoReturn:
     mount.mount("none", interpreter, flags=MountFlag.BIND | MountFlag.REMOUNT | MountFlag.RDONLY)
     # Cleared but for one entry: with an empty environment CPython makes one on the heap, and set_proctitle, which looks
     # for the arguments below the first entry, runs into nowhere.
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:], _WALLED], {"LC_ALL": "C.UTF-8"})
+    argv = [sys.executable, *sys.orig_argv[1:], _WALLED, str(machine)]
+    os.execve(sys.executable, argv, {"LC_ALL": "C.UTF-8"})
 
 
 def _fear_no_oom() -> None:
@@ -199,12 +203,14 @@ def _fear_no_oom() -> None:
 
 
 def main() -> None:
-    fd = int(sys.argv[sys.argv.index("--socket-fd") + 1])
+    fd = _number_after("--socket-fd")
     prctl.set_dumpable(False)
     if _WALLED not in sys.argv:
         os.set_inheritable(fd, True)
         _enter_walls()
-    os.set_inheritable(fd, False)
+    machine = _number_after(_WALLED)
+    for inherited in (fd, machine):
+        os.set_inheritable(inherited, False)
     process_names.set_proctitle("podrun-fork-server")
     process_names.set_name("podrun-forks")
     _fear_no_oom()
@@ -214,7 +220,11 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     gc.disable()
-    ForkServer(socket.socket(fileno=fd)).serve()
+    ForkServer(socket.socket(fileno=fd), machine).serve()
+
+
+def _number_after(option: str) -> int:
+    return int(sys.argv[sys.argv.index(option) + 1])
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """To the main program of a run, by its pidfd. Done also when the run has ended."""
+    """To the main program of a run, by its pidfd. Done also when the run has ended, or had this signal already."""
 
     container: str
     attempt: int
@@ -86,10 +86,13 @@ class Exec:
     """From the client that the kubelet sent here. Answered by ExecStarted with the outer ends (stdin, stdout, stderr,
     those asked for in this order; one pty master for tty); ExecEnded follows with the same id when the process ends.
 
-    The client's hang-up (socket closed) closes nothing but the ends; the process sees that as EOF and EPIPE.
+    The client's hang-up (socket closed) closes nothing but the ends; the process sees that as EOF and EPIPE. With
+    `bound` it kills the process and all that came of it instead: so end the kubelet's own, when their time is over and
+    when it dies over them.
     """
 
     token: str
+    bound: bool = False
 
 
 @dataclass(frozen=True, slots=True)

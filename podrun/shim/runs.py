@@ -50,6 +50,7 @@ class Run:
         self._failure: newborn.StartError | None = None
         self._ended = pidfd.Ended(128 + signal.SIGKILL, signal.SIGKILL)
         self._held_signals: list[int] = []
+        self._sent: set[int] = set()
 
     def launch(self, handles: pod_handles.PodHandles) -> None:
         """Clone the container's first process. What goes wrong, here or later, becomes a StartFailed."""
@@ -66,11 +67,17 @@ class Run:
             self._loop.watch(child.pidfd, self._main_ended)
 
     def signal(self, number: int) -> None:
-        """To the main program. What comes before it is exec'd waits until then; what comes after its end is nothing."""
+        """To the main program, each signal once: a kubelet that took over may ask again.
+
+        What comes before it is exec'd waits until then; what comes after its end is nothing.
+        """
+        if number in self._sent:
+            return
         match self.stage:
             case Stage.STARTING:
                 self._held_signals.append(number)
             case Stage.RUNNING:
+                self._sent.add(number)
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(self.pidfd, number)
 

@@ -26,11 +26,15 @@ class Sandbox:
     """`make` begins it, and `record` gets SandboxStarted and SandboxEnded, or SandboxFailed."""
 
     def __init__(
-        self, loop: Loop, sandbox_plan: plan.SandboxPlan, shm: str, record: Callable[[facts.Fact], None]
+        self,
+        loop: Loop,
+        sandbox_plan: plan.SandboxPlan,
+        handles: pod_handles.PodHandles,
+        record: Callable[[facts.Fact], None],
     ) -> None:
         self.plan = sandbox_plan
         self.stage = Stage.STARTING
-        self.handles = pod_handles.PodHandles(shm=shm)
+        self.handles = handles
         self._loop = loop
         self._record = record
         self._group = Group(sandbox_plan.cgroup, hierarchies.current())

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from cgroups import hierarchies
 from cgroups.errors import CgroupError
 from cgroups.group import Group
-from podrun.container import plan
+from podrun.container import plan, pod_handles
 from podrun.shim import cleanup, facts, messages, runs, sandboxes
 from podrun.shim.connection import Connection
 from podrun.shim.execs import Execs
@@ -39,6 +39,7 @@ class Place:
     run_dir: str
     listener: socket.socket
     journal: Journal
+    machine: int = -1  # the machine's mount namespace, where sources of bind mounts are
 
 
 class Shim:
@@ -146,7 +147,11 @@ class Shim:
         if len(self._connections) >= MOST_CLIENTS:
             sock.close()
             return
-        self._connections.add(Connection(self._loop, sock, self._request, self._connections.discard))
+        self._connections.add(Connection(self._loop, sock, self._request, self._hung_up))
+
+    def _hung_up(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._execs.hung_up(connection)
 
     def _request(self, connection: Connection, id: int, request: object) -> None:
         try:
@@ -204,7 +209,8 @@ class Shim:
             self._journal.begin(Begun("", sandbox_plan.attempt, "", sandbox_plan.cgroup))
             self._asked[key] = [(connection, id)]
             shm = os.path.join(self._place.run_dir, "shm")
-            self._sandbox = sandboxes.Sandbox(self._loop, sandbox_plan, shm, self._record)
+            handles = pod_handles.PodHandles(shm=shm, machine=self._place.machine)
+            self._sandbox = sandboxes.Sandbox(self._loop, sandbox_plan, handles, self._record)
             self._sandbox.make()
 
     def _launch(self, connection: Connection, id: int, launch_plan: plan.LaunchPlan) -> None:

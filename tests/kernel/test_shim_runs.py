@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from cgroups.limits import Limits
-from podrun.container.plan import NamespaceMode
+from podrun.container.plan import Bind, NamespaceMode
+from podrun.linux import mount
 from podrun.shim import facts, messages, wire
 from tests.kernel import shim_client
 from tests.kernel.shim_client import Client, Pod
@@ -261,3 +262,32 @@ def test_leaving_while_containers_start_ends_them_too(shim: Client, pod: Pod) ->
     begun = [fact for fact in pod.facts() if isinstance(fact, facts.Started | facts.StartFailed)]
     assert len(begun) == 5
     assert isinstance(pod.facts()[-1], facts.SandboxEnded)
+
+
+def test_a_signal_asked_for_twice_is_sent_once(shim: Client, pod: Pod) -> None:
+    plan = pod.launch_plan(
+        "sh", "-c", "trap 'echo term' TERM; trap 'exit 0' INT; echo up; while :; do sleep 0.05; done"
+    )
+    shim.ask(messages.Launch(plan))
+    wait_until(lambda: b"up" in pod.log(plan), "the program is up")
+    for _ in range(2):
+        assert shim.ask(messages.Signal("main", 0, signal.SIGTERM)) == messages.Done()
+    wait_until(lambda: b"term" in pod.log(plan), "the signal arrives")
+    shim.ask(messages.Signal("main", 0, signal.SIGINT))
+    shim.fact(facts.Exited)
+    assert pod.log(plan).count(b"term") == 1
+
+
+def test_a_bind_mount_shows_what_was_mounted_since_the_fork_server_started(
+    shim: Client, pod: Pod, tmp_path: Path
+) -> None:
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    mount.mount("late", str(volume), "tmpfs")
+    try:
+        (volume / "word").write_text("late but here")
+        plan = pod.launch_plan("cat", "/late/word")
+        _, output = run(shim, pod, *plan.argv, mounts=(*plan.mounts, Bind(str(volume), "/late")))
+        assert output == b"late but here"
+    finally:
+        mount.umount_detach(str(volume))

@@ -70,9 +70,10 @@ def colour() -> list[str]:
     return ["--color=yes"] if sys.stdout.isatty() else ["--color=no"]
 
 
-def environment() -> list[str]:
+def environment(options: argparse.Namespace) -> list[str]:
     columns = shutil.get_terminal_size().columns
-    return [f"COLUMNS={columns}", f"PODRUN_TEST_PATIENCE={PATIENCE}", "PODRUN_TEST_ALONE=1"]
+    alone = [] if options.systemd else ["PODRUN_TEST_ALONE=1"]  # systemd makes and ends things of its own meanwhile
+    return [f"COLUMNS={columns}", f"PODRUN_TEST_PATIENCE={PATIENCE}", *alone]
 
 
 def run_job(options: argparse.Namespace, words: list[str]) -> int:
@@ -117,7 +118,7 @@ def pack(workshop: Path, options: argparse.Namespace, words: list[str]) -> None:
     (job / "directory").write_text(f"{PROJECT}\n")
     (job / "flavour").write_text("systemd\n" if options.systemd else "lean\n")
     (job / "command").write_text("".join(f"{word}\n" for word in command(options, words)))
-    (job / "environment").write_text("".join(f"{setting}\n" for setting in environment()))
+    (job / "environment").write_text("".join(f"{setting}\n" for setting in environment(options)))
     # Compiling is slow in there, and there is no C compiler: all that is done out here.
     witness.witness()
     compile_all = [f"{PROJECT}/.venv/bin/python", "-m", "compileall", "-q", "podrun", "pause", "cgroups"]
@@ -126,7 +127,19 @@ def pack(workshop: Path, options: argparse.Namespace, words: list[str]) -> None:
     owner = ["--owner=0", "--group=0", "--numeric-owner"]
     # The project changes under a developer's hands while it is packed; tar says so with code 1.
     project = str(PROJECT).lstrip("/")
-    archive = ["tar", "-cf", workshop / "job.tar", *owner, *excluded, "-C", "/", project, "-C", workshop, "job"]
+    archive: list[str | Path] = [
+        "tar",
+        "-cf",
+        workshop / "job.tar",
+        *owner,
+        *excluded,
+        "-C",
+        "/",
+        project,
+        "-C",
+        workshop,
+        "job",
+    ]
     result = subprocess.run(archive, stderr=subprocess.PIPE, text=True)
     if result.returncode > 1:
         raise images.VmError(f"cannot pack the project for the VM: {result.stderr}")
