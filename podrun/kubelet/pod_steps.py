@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from podrun.api import objects
-from podrun.kubelet import container_life, outcomes, pod_life, stopping
+from podrun.kubelet import container_life, outcomes, pod_life, probe_life, stopping
 from podrun.kubelet.happenings import (
     Effect,
     Emit,
@@ -27,6 +27,8 @@ from podrun.kubelet.happenings import (
 )
 from podrun.kubelet.lives import ContainerLife, PodLife
 from podrun.kubelet.pod_life import grace_of, with_container
+from podrun.kubelet.probe_life import Result
+from podrun.kubelet.prober import Wanted
 
 DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
 
@@ -310,13 +312,16 @@ def _remove_when_gone(turn: _Turn) -> None:
 # ---- probes ----------------------------------------------------------------------------------------------------------
 
 
-def is_probed(pod: objects.Pod, life: PodLife, name: str, kind: str) -> bool:
-    """Whether a probe should be going: only startup until it has succeeded; readiness alone while the pod ends."""
-    container = life.containers[name]
-    if container.state != "running":
-        return False
-    if kind == "startup":
-        return not container.startup and container.stop is None and not is_deleted(pod)
-    if not container.startup:
-        return False
-    return kind == "readiness" or (container.stop is None and not is_deleted(pod) and not life.final)
+def probes_wanted(pod: objects.Pod, life: PodLife, host_address: str) -> tuple[Wanted, ...]:
+    """The probes that should be going. A run that is asked to end is not asked how it does, but readiness goes on."""
+    address = host_address if pod.spec.host_network else next(iter(life.sandbox.addresses), "")
+    wanted = []
+    for spec in (*outcomes.sidecars(pod.spec), *pod.spec.containers):
+        container = life.containers[spec.name]
+        if container.state != "running":
+            continue
+        ending = is_deleted(pod) or container.stop is not None
+        for kind in probe_life.wanted(spec, started=container.startup, deleting=ending):
+            known: Result | None = "success" if kind == "readiness" and container.ready else None
+            wanted.append(Wanted(spec, container.attempt, kind, container.started_at, address, known))
+    return tuple(wanted)
