@@ -3,5 +3,6 @@
 Knows nothing of containers.
 
 `hierarchies` finds the controllers, `group` makes, limits, kills and removes one group, `limits` holds the numbers
-and Kubernetes' formulas, `stats` the figures, `events` the wake-ups, `delegation` the place of our tree under systemd.
+and Kubernetes' formulas, `devices` who may open which, `stats` the figures, `events` the wake-ups, `delegation` the
+place of our tree under systemd.
 """

@@ -13,7 +13,8 @@ import signal
 import time
 from dataclasses import dataclass
 
-from cgroups import cpuset, events, files, knobs, trees
+from cgroups import bpf, cpuset, devices, events, files, knobs, trees
+from cgroups.devices import DeviceRule
 from cgroups.errors import CgroupError
 from cgroups.hierarchies import Hierarchies
 from cgroups.knobs import Coupled, Knob
@@ -196,6 +197,28 @@ class Group:
             raise CgroupError(
                 f'cannot set the processors of control group {self.path} to "{cpus}"', error.errno or 0
             ) from error
+
+    def allow_devices(self, rules: tuple[DeviceRule, ...]) -> None:
+        """Refuse every process here and below all devices but those of `rules`; a second call can only refuse more.
+
+        Always by v2, which needs Linux 4.15 with CONFIG_CGROUP_BPF: works beside v1 controllers, too.
+        """
+        if rules == devices.EVERYTHING:
+            return
+        try:
+            program = bpf.load_device_program(devices.program(rules))
+            try:
+                group = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                try:
+                    bpf.attach_device_program(group, program)
+                finally:
+                    os.close(group)
+            finally:
+                os.close(program)
+        except OSError as error:
+            hint = "the kernel needs CONFIG_CGROUP_BPF, and the caller CAP_SYS_ADMIN"
+            what = f"cannot limit the devices of control group {self.path}"
+            raise CgroupError(what, error.errno or 0, None if error.errno == errno.ENOENT else hint) from error
 
     # Members
 

@@ -40,7 +40,7 @@ def mounts() -> Iterator[str]:
 
 
 def links() -> Iterator[str]:
-    for directory in Path("/sys/class/net").iterdir():
+    for directory in Path("/sys/class/net").glob("*"):  # a bare chroot has no /sys
         try:
             alias = (directory / "ifalias").read_text().strip()
         except OSError:

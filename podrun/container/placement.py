@@ -6,7 +6,8 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from cgroups import hierarchies
+from cgroups import devices, hierarchies
+from cgroups.devices import DeviceRule
 from cgroups.errors import CgroupError
 from cgroups.group import Group
 from cgroups.limits import Limits
@@ -16,7 +17,9 @@ from podrun.linux.clone3 import CloneFlag
 
 
 @contextlib.contextmanager
-def new_group(path: str, limits: Limits) -> Iterator[tuple[Group, int]]:
+def new_group(
+    path: str, limits: Limits, allowed: tuple[DeviceRule, ...] = devices.EVERYTHING
+) -> Iterator[tuple[Group, int]]:
     """The group made, limited and open for clone3; taken away again if the block raises. Raises SpawnError."""
     group, existed = None, False
     try:
@@ -24,6 +27,7 @@ def new_group(path: str, limits: Limits) -> Iterator[tuple[Group, int]]:
         existed = group.exists()
         group.create()
         group.apply(limits)
+        group.allow_devices(allowed)
         descriptor = group.open_for_clone()
         try:
             yield group, descriptor

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from cgroups import devices
+from cgroups.devices import DeviceRule
 from cgroups.limits import Limits
 
 
@@ -183,6 +185,7 @@ class LaunchPlan:
     rlimits: tuple[Rlimit, ...] = ()
     oom_score_adj: int = 0
     seccomp: bytes = b""  # a compiled BPF program, seccomp(2); empty for none
+    devices: tuple[DeviceRule, ...] = devices.STANDARD  # all others are refused, made by mknod or mounted
 
 
 @dataclass(frozen=True, slots=True)

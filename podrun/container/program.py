@@ -18,8 +18,10 @@ from podrun.container import devices, identity
 from podrun.container.identity import Account
 from podrun.container.newborn import Birth, StepError, announce, follow_parent
 from podrun.container.plan import ExecPlan, LaunchPlan
-from podrun.linux import close_range, keyctl, rlimits
+from podrun.linux import close_range, keyctl, rlimits, rt_sigaction
 from podrun.linux.openat2 import Resolve, make_directories, openat2
+
+_SIGNALS_OF_LIBC = (32, 33)  # nptl(7); the signal module does not reach them
 
 
 class Stdio(NamedTuple):
@@ -155,6 +157,8 @@ def _default_signals() -> None:
     for number in signal.valid_signals():
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
+    for number in _SIGNALS_OF_LIBC:  # which a parent may have left ignored: some init programs do
+        rt_sigaction.set_default(number)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 

@@ -9,11 +9,11 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from podrun.api import objects
-from podrun.kubelet import probe_life, probe_targets
+from podrun.kubelet import execution, probe_life, probe_targets
 from podrun.kubelet.probe_life import Kind, Result
 from podrun.kubelet.probe_targets import ExecTarget, GrpcTarget, Target, TcpTarget
 from podrun.probe import http, tcp
@@ -58,7 +58,7 @@ class Outside:
 
     on_verdict: Callable[[ProbeVerdict], None]
     on_event: Callable[[str, str, str], None]  # container, reason, message of a Warning
-    execute: Callable[[str, int, tuple[str, ...], float], Awaitable[Outcome]]  # container, attempt, argv, timeout
+    prepare: execution.Prepare  # for exec probes
     kubelet_started_at: float  # seconds since the epoch
 
 
@@ -157,7 +157,7 @@ class _Probe:
             case TcpTarget(host, port):
                 return await tcp.probe(host, port, timeout)
             case ExecTarget(argv):
-                return await self._outside.execute(self._wanted.container.name, self._wanted.attempt, argv, timeout)
+                return await execution.probe(self._outside.prepare, self._wanted.container.name, argv, timeout)
             case GrpcTarget(host, port, service):
                 from podrun.probe import grpc  # HTTP/2 takes a while to import, and few pods need it
 

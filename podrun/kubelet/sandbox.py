@@ -26,6 +26,7 @@ from podrun.shim.messages import Done, ForkShim, Leave, MakeSandbox
 logger = logging.getLogger(__name__)
 
 DEATH_LIMIT = 20.0  # seconds in which killed processes must be gone
+FIRST_LOOK, LAST_LOOK = 0.0005, 0.02  # seconds between two looks whether they are
 
 
 class Sandbox:
@@ -67,6 +68,8 @@ class Sandbox:
 
     async def _make(self, pod: objects.Pod, attempt: int, applied: int) -> tuple[str, ...]:
         place, services = self._place, self._services
+        if not pod.spec.host_network:
+            services.wiring.expect(place.uid)
         place.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         group = Group(place.cgroup, services.hierarchies)
         group.create()
@@ -102,8 +105,7 @@ class Sandbox:
         self.link = None
         await self.kill_all()
         if not pod.spec.host_network:
-            with contextlib.suppress(PodrunError):
-                await self._services.wiring.disconnect(self._place.uid)
+            self._services.wiring.disconnect(self._place.uid)
         for path in (self._place.cgroup, self._place.shim_cgroup):
             await self._remove_group(path)
 
@@ -111,12 +113,13 @@ class Sandbox:
         """SIGKILL to whatever is in the pod's cgroups, the shim included, until nothing is left."""
         for path in (self._place.shim_cgroup, self._place.cgroup):
             group = Group(path, self._services.hierarchies)
-            deadline = asyncio.get_running_loop().time() + DEATH_LIMIT
+            deadline, pause = asyncio.get_running_loop().time() + DEATH_LIMIT, FIRST_LOOK
             while group.exists() and group.populated():
                 group.kill()
                 if asyncio.get_running_loop().time() > deadline:
                     raise PodrunError(f"cannot end the processes in {path}")
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LAST_LOOK)
 
     async def _remove_group(self, path: str) -> None:
         group = Group(path, self._services.hierarchies)

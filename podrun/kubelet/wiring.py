@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,8 @@ from podrun.errors import PodrunError
 from podrun.network import addresses, bridge, firewall, links
 from podrun.network.addresses import Address, Interface
 from podrun.network.netlink import Rtnetlink
+
+logger = logging.getLogger(__name__)
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -39,26 +42,36 @@ class Wiring:
             self._held[uid] = tuple(ip_interface(f"{address}/{prefix}") for address in pod_addresses)
         await self._on_thread(self._sweep)
 
-    async def connect(self, uid: str, pid: int, netns: int) -> tuple[str, ...]:
-        """The pod's addresses. `pid` is that of pause, `netns` the inode its namespace must have. PodrunError."""
+    def expect(self, uid: str) -> None:
+        """Hold addresses for a pod whose sandbox is being made; meanwhile the first one's bridge is. PodrunError."""
         if uid not in self._held:
             in_use = {interface.ip for held in self._held.values() for interface in held}
             chosen = addresses.allocate(self._networks[0], in_use, self._last)
             self._last = chosen.ip
             self._held[uid] = (chosen,)
+        if not self._bridge_ready:
+            self._thread.submit(self._ensure_bridge)  # where this fails, connect says why
+
+    async def connect(self, uid: str, pid: int, netns: int) -> tuple[str, ...]:
+        """The pod's addresses. `pid` is that of pause, `netns` the inode its namespace must have. PodrunError."""
+        self.expect(uid)
         try:
             await self._on_thread(self._connect, uid, pid, netns)
         except BaseException:
-            await self.disconnect(uid)
+            self.disconnect(uid)
             raise
         return tuple(str(interface.ip) for interface in self._held[uid])
 
-    async def disconnect(self, uid: str) -> None:
-        """Take the pod's link and address away, and the bridge with the last one. PodrunError."""
+    def disconnect(self, uid: str) -> None:
+        """Take the pod's link and address away, and the bridge with the last one: soon, and before any later connect.
+
+        The kernel takes 20 ms for a link, or has taken it with the dead namespace already. Nobody needs to wait.
+        """
         self._held.pop(uid, None)
-        await self._on_thread(self._disconnect, uid)
+        self._thread.submit(self._disconnect, uid)
 
     def close(self) -> None:
+        """After what was asked for is done."""
         self._thread.shutdown()
         if self._netlink is not None:
             self._netlink.close()
@@ -88,8 +101,11 @@ class Wiring:
             os.close(descriptor)
 
     def _disconnect(self, uid: str) -> None:
-        links.disconnect(self._host, self._bridge, uid)
-        self._remove_bridge_if_idle()
+        try:
+            links.disconnect(self._host, self._bridge, uid)
+            self._remove_bridge_if_idle()
+        except (PodrunError, OSError) as error:
+            logger.warning("%s", error)
 
     def _sweep(self) -> None:
         links.sweep(self._host, self._bridge, set(self._held))

@@ -94,7 +94,10 @@ class Execs:
             bound.remove(one)
             if not bound:
                 del self._bound[one.connection]
-        self._lingering.append(one.group)
+        if one.is_killed:
+            cleanup.empty(self._loop, one.group, lambda: cleanup.remove(self._loop, one.group))
+        else:
+            self._lingering.append(one.group)
         self._sweep()
 
     def _sweep(self) -> None:
@@ -117,6 +120,7 @@ class _Exec:
     ) -> None:
         self.connection = connection
         self.group = group
+        self.is_killed = False
         self._loop = loop
         self._id = id
         self._on_end = on_end
@@ -140,6 +144,7 @@ class _Exec:
 
     def kill(self) -> None:
         """SIGKILL to the process and its children."""
+        self.is_killed = True
         with contextlib.suppress(CgroupError):  # without a kill they live on until the container ends
             self.group.kill()
 

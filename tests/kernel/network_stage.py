@@ -121,6 +121,8 @@ def stage() -> Iterator[Stage]:
     namespaces.unshare(clone3.CloneFlag.NEWNET)
     try:
         run("ip link set lo up")
+        # A new network namespace begins with what the machine has, where somebody may have switched it on.
+        Path("/proc/sys/net/ipv4/ip_forward").write_text("0")
         with ExitStack() as closing, netlink.Rtnetlink() as rtnetlink:
             yield Stage(rtnetlink, closing)
     finally:

@@ -36,6 +36,7 @@ ONLY_STANDARD_LIBRARY_AND = {"cgroups": {"prctl"}, "pause": {"prctl"}, "podrun.l
 
 # Decisions: functions of their arguments, with no clock and no system below them.
 PURE = [
+    "cgroups/devices.py",
     "cgroups/limits.py",
     "podrun/container/plan.py",
     "podrun/kubelet/backoff.py",

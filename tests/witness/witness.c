@@ -192,6 +192,9 @@ static int readlink_path(char **a) {
 static int mknod_path(char **a) {
     return mknod(a[0], S_IFCHR | 0666, makedev(atoi(a[1]), atoi(a[2]))) ? fail("mknod") : (puts("made"), 0);
 }
+static int mknod_block(char **a) {
+    return mknod(a[0], S_IFBLK | 0666, makedev(atoi(a[1]), atoi(a[2]))) ? fail("mknod") : (puts("made"), 0);
+}
 
 /* peek PID: read a word of another process's memory */
 static int peek(char **a) {
@@ -315,6 +318,7 @@ static int exec_path(char **a) {
 static const struct { const char *name; int arguments; int (*answer)(char **); } verbs[] = {
     {"cat", 1, cat}, {"write", 2, write_text}, {"ls", 1, ls}, {"stat", 1, stat_path}, {"readlink", 1, readlink_path},
     {"open", 2, open_path}, {"flags", 1, flags}, {"chmod", 2, chmod_path}, {"mkdir", 1, mkdir_path}, {"mknod", 3, mknod_path},
+    {"mknod-block", 3, mknod_block},
     {"ids", 0, ids}, {"caps", 0, caps}, {"mounts", 0, mounts}, {"fds", 0, fds}, {"env", 0, env}, {"self", 0, self},
     {"namespaces", 0, namespaces}, {"ps", 0, ps}, {"peek", 1, peek}, {"kill", 2, kill_pid}, {"orphan", 0, orphan},
     {"echo", 1, echo}, {"warn", 1, warn}, {"stdin", 0, echo_stdin}, {"sleep", 1, sleep_seconds}, {"hang", 0, hang},
