@@ -27,8 +27,7 @@ from podrun.kubelet.happenings import (
 )
 from podrun.kubelet.lives import ContainerLife, PodLife
 from podrun.kubelet.pod_life import grace_of, with_container
-from podrun.kubelet.probe_life import Result
-from podrun.kubelet.prober import Wanted
+from podrun.kubelet.probe_life import Result, Wanted
 
 DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
 
@@ -314,7 +313,7 @@ def _remove_when_gone(turn: _Turn) -> None:
 
 def probes_wanted(pod: objects.Pod, life: PodLife, host_address: str) -> tuple[Wanted, ...]:
     """The probes that should be going. A run that is asked to end is not asked how it does, but readiness goes on."""
-    address = host_address if pod.spec.host_network else next(iter(life.sandbox.addresses), "")
+    address = address_of(pod, life, host_address)
     wanted = []
     for spec in (*outcomes.sidecars(pod.spec), *pod.spec.containers):
         container = life.containers[spec.name]
@@ -325,3 +324,8 @@ def probes_wanted(pod: objects.Pod, life: PodLife, host_address: str) -> tuple[W
             known: Result | None = "success" if kind == "readiness" and container.ready else None
             wanted.append(Wanted(spec, container.attempt, kind, container.started_at, address, known))
     return tuple(wanted)
+
+
+def address_of(pod: objects.Pod, life: PodLife, host_address: str) -> str:
+    """Where the pod's servers are reached."""
+    return host_address if pod.spec.host_network else next(iter(life.sandbox.addresses), "")

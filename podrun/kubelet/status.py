@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from podrun.api import objects, times
 from podrun.kubelet import outcomes, resources
 from podrun.kubelet.lives import ContainerLife, PodLife, Run
@@ -45,6 +47,16 @@ def pod_status(pod: objects.Pod, life: PodLife, host: Host, now: float) -> objec
         container_statuses=tuple(sorted(regular, key=lambda status: status.name)),
         qos_class=resources.qos_class(pod.spec),
     )
+
+
+def with_conditions_of_others(shown: objects.PodStatus, current: objects.PodStatus) -> objects.PodStatus:
+    """`shown`, with the conditions that others have set meanwhile in `current`."""
+    own = (c for c in shown.conditions if c.type in OWN_CONDITIONS)
+    return replace(shown, conditions=(*conditions_of_others(current), *own))
+
+
+def conditions_of_others(status: objects.PodStatus) -> tuple[objects.PodCondition, ...]:
+    return tuple(c for c in status.conditions if c.type not in OWN_CONDITIONS)
 
 
 # ---- containers ------------------------------------------------------------------------------------------------------
@@ -172,7 +184,7 @@ def _conditions(pod: objects.Pod, life: PodLife, phase: str, now: float) -> tupl
         _Verdict("PodScheduled", True),
     )
     own = tuple(_condition(verdict, before.get(verdict.type), pod.metadata.generation, now) for verdict in verdicts)
-    return (*(c for c in pod.status.conditions if c.type not in OWN_CONDITIONS), *own)
+    return (*conditions_of_others(pod.status), *own)
 
 
 def _condition(
