@@ -1,6 +1,6 @@
 """`podrun system reset`: the kubelet deletes its pods and what the kernel holds for them; then the files go.
 
-Where no kubelet can be started, what runs is ended through the control group that holds it all.
+Where the kubelet can't be started or does not manage, what runs is ended through the control group that holds it all.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from podrun.cli.resources import POD
 from podrun.errors import PodrunError
 from podrun.paths import Paths
 
-PATIENCE = 120.0
+PATIENCE = 60.0
 """Seconds for all pods to be gone."""
 
 PRECIOUS = ("/", "/var", "/var/lib", "/var/log", "/run", "/etc", "/usr", "/home", "/root", "/tmp", "/srv", "/opt")
 
 
 def reset(paths: Paths) -> None:
-    """PodrunError: not root, a root that can't be ours, or pods that do not go."""
+    """PodrunError: not root, a root that can't be ours, or a kubelet that does not end."""
     if os.geteuid() != 0:
         raise PodrunError("cannot reset: must be run as root", hint="use sudo")
     for directory in (paths.root, paths.run_dir):
@@ -33,13 +33,15 @@ def reset(paths: Paths) -> None:
             raise PodrunError(f"cannot reset: {directory} is not podrun's alone")
     uids = _known_uids(paths)
     try:
-        starting.start(paths)
-    except PodrunError as error:
-        print(f"{error.message}\ngoing on without it", file=sys.stderr)
-        _end_by_hand(paths)
-    else:
-        uids |= _delete_pods(Client(paths.socket))
+        client = Client(paths.socket)
+        if not client.is_up():
+            starting.start(paths)
+        _delete_pods(client, uids)
         stopping.stop(paths)
+    except PodrunError as error:
+        print(f"{error.message}\ngoing on without the kubelet", file=sys.stderr)
+        stopping.stop(paths)
+        _end_by_hand(paths)
     _remove_logs(paths.log_dir, uids)
     for directory in (paths.run_dir, paths.root):
         _remove(directory)
@@ -54,18 +56,18 @@ def _known_uids(paths: Paths) -> set[str]:
     return found
 
 
-def _delete_pods(client: Client) -> set[str]:
-    """With the grace of one second: then the kubelet itself ends them, and all that belongs to them goes."""
+def _delete_pods(client: Client, uids: set[str]) -> None:
+    """With a grace of one second: the kubelet itself ends them, and all that is theirs goes. Adds them to `uids`."""
     pods = client.get(POD.list_path(None)).get("items") or []
     awaited = []
     for pod in pods:
         metadata = pod["metadata"]
         with contextlib.suppress(StatusFailure):
             client.ask("DELETE", POD.path(metadata["namespace"], metadata["name"]), {"gracePeriodSeconds": 1})
+        uids.add(metadata["uid"])
         awaited.append((POD, metadata["namespace"], metadata["name"], metadata["uid"]))
         print(f'pod "{metadata["name"]}" deleted')
     watching.await_gone(client, awaited, PATIENCE)
-    return {uid for _, _, _, uid in awaited}
 
 
 def _end_by_hand(paths: Paths) -> None:
