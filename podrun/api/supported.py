@@ -36,9 +36,9 @@ def _rows(*fields: str) -> tuple[Row, ...]:
 METADATA = _rows("finalizers", "owner_references")
 
 SPEC = (
-    *_rows("active_deadline_seconds", "affinity", "dns_config", "ephemeral_containers", "host_ipc", "host_pid"),
+    *_rows("affinity", "dns_config", "ephemeral_containers", "host_ipc", "host_pid"),
     *_rows("hostname_override", "image_pull_secrets", "node_selector", "overhead", "priority_class_name"),
-    *_rows("readiness_gates", "resource_claims", "resources", "runtime_class_name", "scheduling_gates"),
+    *_rows("resource_claims", "resources", "runtime_class_name", "scheduling_gates"),
     *_rows("set_hostname_as_fqdn", "subdomain", "topology_spread_constraints"),
     Row("dns_policy", ("Default", "ClusterFirst")),
     Row("host_users", (True,)),
@@ -54,8 +54,7 @@ POD_SECURITY = (
 )
 
 CONTAINER = (
-    *_rows("env_from", "lifecycle", "liveness_probe", "readiness_probe", "restart_policy", "restart_policy_rules"),
-    *_rows("startup_probe", "stdin", "stdin_once", "tty", "volume_devices"),
+    *_rows("env_from", "stdin", "stdin_once", "tty", "volume_devices"),
     Row(
         "resize_policy",
         (

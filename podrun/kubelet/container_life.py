@@ -7,36 +7,40 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from podrun.api import objects
 from podrun.kubelet import backoff
 from podrun.kubelet.happenings import ImageFailed, ImageReady, LaunchRefused
-from podrun.kubelet.lives import ContainerLife, ContainerState, Run, Stop
+from podrun.kubelet.lives import ContainerLife, ContainerState, Run
 from podrun.shim.facts import Exited, Started, StartFailed
 
 START_ERROR_CODE = 128  # containerd's exit code for a process that could not be started
 CONFIG_RETRY = 10.0  # seconds until a container whose plan could not be made is tried again
 
 
-def should_restart(policy: str, run: Run) -> bool:
-    """Whether a finished run is followed by another under restart policy Always, OnFailure or Never."""
-    return policy == "Always" or (policy == "OnFailure" and run.code != 0)
-
-
 def pulling(life: ContainerLife) -> ContainerLife:
     return replace(life, state="pulling")
 
 
-def launching(life: ContainerLife, now: float) -> ContainerLife:
-    """The next run is on its way. A run that has ended lends its back-off: each restart lengthens it."""
-    ready = replace(life, state="launching", image_checked=False, rerun=False)
+def launching(life: ContainerLife, spec: objects.Container, now: float) -> ContainerLife:
+    """The next run is on its way. A run that has ended lends its back-off: each restart lengthens it.
+
+    A changed image is another container to the kubelet: its back-off starts afresh.
+    """
+    changed = bool(life.image) and life.image != spec.image
+    ready = replace(life, state="launching", image_checked=False, rerun=False, image=spec.image)
     if life.run is None:
         return ready
-    longer = backoff.lengthened(life.backoff, life.run.finished_at, now)
+    longer = backoff.lengthened(None if changed else life.backoff, life.run.finished_at, now)
     return replace(ready, attempt=life.run.attempt + 1, backoff=longer)
 
 
-def restart_at(life: ContainerLife) -> float:
+def restart_at(life: ContainerLife, spec: objects.Container) -> float:
     """When a container whose run has ended may run again (seconds since the epoch)."""
-    return backoff.allowed_at(life.backoff, life.run.finished_at) if life.run else life.not_before
+    if life.run is None:
+        return life.not_before
+    if life.image and life.image != spec.image:
+        return life.run.finished_at
+    return backoff.allowed_at(life.backoff, life.run.finished_at)
 
 
 def crash_looping(life: ContainerLife, container: str, pod: str) -> ContainerLife:
@@ -83,9 +87,11 @@ def launch_refused(life: ContainerLife, event: LaunchRefused, now: float) -> Con
     return replace(life, state="waiting", reason=event.reason, message=event.message, not_before=now + CONFIG_RETRY)
 
 
-def started(life: ContainerLife, fact: Started) -> ContainerLife:
+def started(life: ContainerLife, fact: Started, spec: objects.Container) -> ContainerLife:
+    """Running; whether it is up and ready is for hook and probes to say, where it has them."""
     if fact.attempt < life.attempt or (fact.attempt == life.attempt and life.state in ("running", "ended")):
         return life
+    lifecycle = spec.lifecycle
     return replace(
         _next_run(life, fact.attempt),
         state="running",
@@ -94,6 +100,9 @@ def started(life: ContainerLife, fact: Started) -> ContainerLife:
         uid=fact.uid,
         gid=fact.gid,
         groups=fact.groups,
+        ready=spec.readiness_probe is None,
+        startup=spec.startup_probe is None,
+        post_start=lifecycle is None or lifecycle.post_start is None,
     )
 
 
@@ -138,10 +147,6 @@ def lost(life: ContainerLife, now: float) -> ContainerLife:
 def forgotten_pull(life: ContainerLife) -> ContainerLife:
     """The pull ended with the kubelet that asked for it."""
     return replace(life, state=_resting(life), image_checked=False) if life.state == "pulling" else life
-
-
-def stopping(life: ContainerLife, now: float, grace: float) -> ContainerLife:
-    return replace(life, stop=Stop(now, grace))
 
 
 def _next_run(life: ContainerLife, attempt: int) -> ContainerLife:

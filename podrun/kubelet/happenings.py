@@ -77,6 +77,32 @@ class LaunchRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeVerdict:
+    """A probe's result has changed. `message` is the event's, for a liveness or startup probe that failed."""
+
+    container: str
+    attempt: int
+    kind: str  # startup, liveness or readiness
+    success: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PostStartReturned:
+    """`failure` is empty when the hook succeeded."""
+
+    container: str
+    attempt: int
+    failure: str
+
+
+@dataclass(frozen=True, slots=True)
+class PreStopReturned:
+    container: str
+    attempt: int
+    failure: str
+
+
+@dataclass(frozen=True, slots=True)
 class Resumed:
     """A new kubelet took this pod over. `connected`: its shim answered."""
 
@@ -94,6 +120,9 @@ Happening = (
     | ImageReady
     | ImageFailed
     | LaunchRefused
+    | ProbeVerdict
+    | PostStartReturned
+    | PreStopReturned
     | Resumed
     | Numbered
 )
@@ -134,8 +163,24 @@ class LaunchRun:
 
 
 @dataclass(frozen=True, slots=True)
+class RunPostStart:
+    """Answered by PostStartReturned."""
+
+    container: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunPreStop:
+    """Answered by PreStopReturned; it dies with its container."""
+
+    container: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class SignalRun:
-    """The image's stop signal, SIGTERM by default, to the main program."""
+    """The stop signal of pod or image, SIGTERM by default, to the main program."""
 
     container: str
     attempt: int
@@ -176,6 +221,8 @@ Effect = (
     | LeaveSandbox
     | EnsureImage
     | LaunchRun
+    | RunPostStart
+    | RunPreStop
     | SignalRun
     | KillRun
     | ForgetRun

@@ -23,16 +23,22 @@ class Run(msgspec.Struct, frozen=True):
     finished_at: float
 
 
+StopStage = Literal["asked", "hook", "turn", "signal", "kill"]
+
+
 class Stop(msgspec.Struct, frozen=True):
-    """A run that was asked to end. `grace` is in seconds, and the kernel gets at least two (kubelet's rule)."""
+    """A run that was asked to end: preStop hook, then its turn (sidecars come last), stop signal, SIGKILL.
+
+    `grace` and `spent` are in seconds, `since` and `entered_at` (of the stage) since the epoch. `spent` are the whole
+    seconds that hook and turn took of the grace period.
+    """
 
     since: float
     grace: float
-    killed: bool = False
-
-    @property
-    def deadline(self) -> float:
-        return self.since + max(self.grace, 2.0)
+    stage: StopStage = "asked"
+    entered_at: float = 0.0
+    spent: int = 0
+    hook_done: bool = False
 
 
 class Backoff(msgspec.Struct, frozen=True):
@@ -62,7 +68,11 @@ class ContainerLife(msgspec.Struct, frozen=True):
     groups: tuple[int, ...] = ()
     image_id: str = ""
     image_checked: bool = False  # the image was found or pulled for the run that comes next
-    rerun: bool = False  # an init container that succeeded runs again, in a new sandbox
+    rerun: bool = False  # runs again whatever its end says: a new sandbox, a failed probe, a changed image
+    image: str = ""  # the reference that it was launched with
+    ready: bool = False  # the readiness probe's result; true without one
+    startup: bool = False  # the startup probe has succeeded; true without one
+    post_start: bool = False  # the postStart hook has returned; true without one
     run: Run | None = None  # the newest run, once it has ended
     last: Run | None = None  # the one before it
     stop: Stop | None = None
@@ -73,6 +83,11 @@ class ContainerLife(msgspec.Struct, frozen=True):
     def alive(self) -> bool:
         """There is a process, or there may be one in a moment."""
         return self.state in ("launching", "running")
+
+    @property
+    def started(self) -> bool:
+        """Up, as Kubernetes means it: what waits for this container may go on."""
+        return self.state == "running" and self.startup and self.post_start
 
     @property
     def has_run(self) -> bool:

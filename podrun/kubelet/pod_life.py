@@ -1,16 +1,9 @@
-"""The life of a pod: `observe` says how what happened changes it, `decide` what to do from where it stands. Pure.
+"""The life of a pod: how what happens changes it, and what Kubernetes says about that. Pure.
 
-Deciding looks at the state alone, never at the event that led there, so an effect that was lost with a kubelet is
-simply decided again. Nothing waits here: `Decision.wake_at` says when to look again. Probes, hooks and sidecars are
-not here yet.
-
-Rules: pkg/kubelet/kuberuntime (computePodActions, killContainersWithSyncResult), pod lifecycle page of Kubernetes.
+What is to be done from where a pod stands is in pod_steps.py.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
@@ -19,7 +12,6 @@ from podrun.kubelet import backoff, container_life
 from podrun.kubelet.happenings import (
     Effect,
     Emit,
-    EnsureImage,
     ForgetRun,
     Happening,
     ImageFailed,
@@ -29,9 +21,12 @@ from podrun.kubelet.happenings import (
     LaunchRun,
     LeaveSandbox,
     MakeSandbox,
-    PrepareVolumes,
-    RemovePod,
+    PostStartReturned,
+    PreStopReturned,
+    ProbeVerdict,
     Resumed,
+    RunPostStart,
+    RunPreStop,
     SandboxLeft,
     SandboxReady,
     SandboxUnmade,
@@ -41,7 +36,7 @@ from podrun.kubelet.happenings import (
     VolumesFailed,
     VolumesReady,
 )
-from podrun.kubelet.lives import ContainerLife, FinalPhase, PodLife, SandboxLife, VolumesLife
+from podrun.kubelet.lives import ContainerLife, PodLife, SandboxLife, Stop, StopStage, VolumesLife
 from podrun.shim.facts import (
     Exited,
     Fact,
@@ -52,13 +47,6 @@ from podrun.shim.facts import (
     Started,
     StartFailed,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    life: PodLife
-    effects: tuple[Effect, ...]
-    wake_at: float | None  # seconds since the epoch
 
 
 def born(pod: objects.Pod, now: float) -> PodLife:
@@ -78,7 +66,9 @@ def observe(
         case Numbered(n, fact):
             if n <= life.applied:
                 return life, ()
-            return _observe_fact(replace(life, applied=n), fact, termination_message)
+            return _observe_fact(pod, replace(life, applied=n), fact, termination_message)
+        case ProbeVerdict() | PostStartReturned() | PreStopReturned():
+            return _observe_run(pod, life, event, now)
         case ImageReady(container) | ImageFailed(container) | LaunchRefused(container):
             return _observe_container(life, container, event, now)
         case VolumesReady():
@@ -93,26 +83,27 @@ def observe(
             return life, ()
 
 
-def _observe_fact(life: PodLife, fact: Fact, termination_message: str) -> tuple[PodLife, tuple[Effect, ...]]:
+def _observe_fact(
+    pod: objects.Pod, life: PodLife, fact: Fact, termination_message: str
+) -> tuple[PodLife, tuple[Effect, ...]]:
     match fact:
         case Started(name):
-            before = life.containers.get(name, ContainerLife())
-            after = container_life.started(before, fact)
-            emitted = (
-                ()
-                if after is before
-                else (_created(name), Emit("Normal", "Started", f"Started container {name}", name))
-            )
-            return with_container(life, name, after), emitted
+            before = life.containers[name]
+            after = container_life.started(before, fact, spec_of(pod, name))
+            if after is before:
+                return life, ()
+            hook = () if after.post_start else (RunPostStart(name, fact.attempt),)
+            begun = Emit("Normal", "Started", f"Started container {name}", name)
+            return with_container(life, name, after), (_created(name), begun, *hook)
         case StartFailed(name):
-            before = life.containers.get(name, ContainerLife())
+            before = life.containers[name]
             after = container_life.start_failed(before, fact)
             if after is before or after.run is None:
                 return life, ()
             error = Emit("Warning", "Failed", f"Error: {after.run.message}", name)
             return with_container(life, name, after), (_created(name), error, ForgetRun(name, fact.attempt))
         case Exited(name):
-            before = life.containers.get(name, ContainerLife())
+            before = life.containers[name]
             after = container_life.exited(before, fact, termination_message)
             forget = () if after is before else (ForgetRun(name, fact.attempt),)
             return with_container(life, name, after), forget
@@ -136,6 +127,72 @@ def _observe_container(
         case LaunchRefused():
             after = container_life.launch_refused(before, event, now)
     return with_container(life, name, after), (Emit("Warning", "Failed", f"Error: {_event_detail(event)}", name),)
+
+
+def _observe_run(
+    pod: objects.Pod, life: PodLife, event: ProbeVerdict | PostStartReturned | PreStopReturned, now: float
+) -> tuple[PodLife, tuple[Effect, ...]]:
+    """What probes and hooks found out about a run; about an earlier one it means nothing any more."""
+    name = event.container
+    container = life.containers[name]
+    if container.state != "running" or container.attempt != event.attempt:
+        return life, ()
+    match event:
+        case PreStopReturned(failure=failure):
+            if container.stop is not None:
+                container = replace(container, stop=replace(container.stop, hook_done=True))
+            emitted = (Emit("Warning", "FailedPreStopHook", "PreStopHook failed", name),) if failure else ()
+            return with_container(life, name, container), emitted
+        case PostStartReturned(failure=failure):
+            if not failure:
+                return with_container(life, name, replace(container, post_start=True)), ()
+            after = stopped(container, now, grace_of(pod))
+            events = (
+                Emit("Warning", "FailedPostStartHook", "PostStartHook failed", name),
+                Emit("Normal", "Killing", "FailedPostStartHook", name),
+            )
+            return with_container(life, name, after), events
+        case ProbeVerdict(kind="readiness", success=success):
+            return with_container(life, name, replace(container, ready=success)), ()
+        case ProbeVerdict(kind="startup", success=True):
+            return with_container(life, name, replace(container, startup=True)), ()
+        case ProbeVerdict(success=False):
+            return _failed_probe(pod, life, event, now)
+        case ProbeVerdict():
+            return life, ()
+
+
+def _failed_probe(
+    pod: objects.Pod, life: PodLife, event: ProbeVerdict, now: float
+) -> tuple[PodLife, tuple[Effect, ...]]:
+    """A failed liveness or startup probe ends the run; unless the policy is Never, another follows."""
+    name = event.container
+    container, spec = life.containers[name], spec_of(pod, name)
+    if container.stop is not None:
+        return life, ()
+    probe = spec.liveness_probe if event.kind == "liveness" else spec.startup_probe
+    own_grace = probe.termination_grace_period_seconds if probe else None
+    again = objects.effective_restart_policy(pod.spec, spec) != "Never"
+    after = stopped(container, now, grace_of(pod) if own_grace is None else float(own_grace))
+    text = f"Container {name} failed {event.kind} probe" + (", will be restarted" if again else "")
+    return with_container(life, name, replace(after, rerun=again)), (Emit("Normal", "Killing", text, name),)
+
+
+def stopped(container: ContainerLife, now: float, grace: float) -> ContainerLife:
+    """A running container that is asked to end; one that is ending already goes on with that."""
+    return container if container.stop is not None else replace(container, stop=Stop(now, grace, entered_at=now))
+
+
+def grace_of(pod: objects.Pod) -> float:
+    """Seconds between the beginning of the end and SIGKILL."""
+    asked = pod.metadata.deletion_grace_period_seconds
+    if asked is None:
+        asked = pod.spec.termination_grace_period_seconds
+    return float(30 if asked is None else max(asked, 0))
+
+
+def spec_of(pod: objects.Pod, name: str) -> objects.Container:
+    return next(c for c in (*pod.spec.init_containers, *pod.spec.containers) if c.name == name)
 
 
 def _event_detail(event: ImageFailed | LaunchRefused) -> str:
@@ -198,260 +255,24 @@ def unfinished(life: PodLife) -> tuple[Effect, ...]:
     for name, container in life.containers.items():
         if container.state == "launching":
             effects.append(LaunchRun(name, container.attempt))
-        elif container.state == "running" and container.stop:
-            kind = KillRun if container.stop.killed else SignalRun
-            effects.append(kind(name, container.attempt))
+        elif container.state == "running" and container.stop is None and not container.post_start:
+            effects.append(RunPostStart(name, container.attempt))
+        elif container.state == "running" and container.stop is not None:
+            effects += filter(None, [stage_effect(name, container.attempt, container.stop.stage)])
     return tuple(effects)
 
 
-# ---- what to do ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Turn:
-    """One look at a pod: the life as it changes, and what has been decided so far."""
-
-    pod: objects.Pod
-    life: PodLife
-    now: float
-    effects: list[Effect] = field(default_factory=list)
-    wake_at: float | None = None
-
-    def wake(self, at: float) -> None:
-        self.wake_at = at if self.wake_at is None else min(self.wake_at, at)
-
-    def set(self, name: str, container: ContainerLife) -> None:
-        self.life = with_container(self.life, name, container)
-
-    @property
-    def alive(self) -> list[str]:
-        return [name for name, c in self.life.containers.items() if c.alive]
-
-
-def decide(pod: objects.Pod, life: PodLife, now: float) -> Decision:
-    """What follows from where the pod stands."""
-    turn = _Turn(pod, life, now)
-    if life.removing:
-        return Decision(life, (), None)
-    if is_deleted(pod):
-        _wind_down(turn, grace_of(pod))
-        _remove_when_gone(turn)
-    elif life.final:
-        _wind_down(turn, grace_of(pod))
-    elif life.sandbox.state == "broken":
-        _replace_sandbox(turn)
-    else:
-        _bring_up(turn)
-    return Decision(turn.life, tuple(turn.effects), turn.wake_at)
-
-
-def is_deleted(pod: objects.Pod) -> bool:
-    return pod.metadata.deletion_timestamp is not None
-
-
-def grace_of(pod: objects.Pod) -> float:
-    """Seconds between the stop signal and SIGKILL."""
-    asked = pod.metadata.deletion_grace_period_seconds
-    if asked is None:
-        asked = pod.spec.termination_grace_period_seconds
-    return float(30 if asked is None else asked)
-
-
-def _bring_up(turn: _Turn) -> None:
-    if _settle(turn):
-        _wind_down(turn, 0.0)
-        return
-    if turn.life.sandbox.state == "ready":
-        _run_containers(turn)
-    elif turn.life.sandbox.state == "absent" and _prepare_volumes(turn):
-        _make_sandbox(turn)
-
-
-def _prepare_volumes(turn: _Turn) -> bool:
-    """Whether the volumes are there; starts making them where not."""
-    volumes = turn.life.volumes
-    if volumes.state in ("absent", "waiting"):
-        if turn.now >= volumes.not_before:
-            turn.life = replace(turn.life, volumes=replace(volumes, state="preparing"))
-            turn.effects.append(PrepareVolumes())
-        else:
-            turn.wake(volumes.not_before)
-    return turn.life.volumes.state == "ready"
-
-
-def _make_sandbox(turn: _Turn) -> None:
-    sandbox = turn.life.sandbox
-    if turn.now < sandbox.not_before:
-        turn.wake(sandbox.not_before)
-        return
-    turn.life = replace(turn.life, sandbox=replace(sandbox, state="making"), initialized=False)
-    turn.life = _init_containers_anew(turn)
-    turn.effects.append(MakeSandbox(sandbox.attempt))
-
-
-def _init_containers_anew(turn: _Turn) -> PodLife:
-    """A new sandbox runs its init containers again, the finished ones too."""
-    life = turn.life
-    for spec in turn.pod.spec.init_containers:
-        container = life.containers[spec.name]
-        if container.run is not None and container.run.code == 0:
-            life = with_container(life, spec.name, replace(container, rerun=True, backoff=None))
-    return life
-
-
-def _run_containers(turn: _Turn) -> None:
-    if not turn.life.initialized and not _initialize(turn):
-        return
-    for spec in turn.pod.spec.containers:
-        _advance(turn, spec, objects.effective_restart_policy(turn.pod.spec, spec))
-
-
-def _initialize(turn: _Turn) -> bool:
-    """Init containers one after another, each until it exits with 0. Whether all have."""
-    policy = init_policy(turn.pod)
-    for spec in turn.pod.spec.init_containers:
-        container = turn.life.containers[spec.name]
-        if succeeded(container):
-            continue
-        _advance(turn, spec, policy)
-        return False
-    turn.life = replace(turn.life, initialized=True)
-    return True
-
-
-def init_policy(pod: objects.Pod) -> str:
-    """Always means OnFailure for an init container."""
-    return "Never" if pod.spec.restart_policy == "Never" else "OnFailure"
-
-
-def succeeded(container: ContainerLife) -> bool:
-    return container.state == "ended" and container.run is not None and container.run.code == 0 and not container.rerun
-
-
-def _advance(turn: _Turn, spec: objects.Container, policy: str) -> None:
-    """Bring one container one step nearer to running, if it should run."""
-    container = turn.life.containers[spec.name]
-    match container.state:
-        case "waiting":
-            due = container.not_before
-        case "ended" if container.run and (container.rerun or container_life.should_restart(policy, container.run)):
-            due = max(container_life.restart_at(container), container.not_before)
+def stage_effect(name: str, attempt: int, stage: StopStage) -> Effect | None:
+    """What is done when a run that is asked to end enters a stage."""
+    match stage:
+        case "hook":
+            return RunPreStop(name, attempt)
+        case "signal":
+            return SignalRun(name, attempt)
+        case "kill":
+            return KillRun(name, attempt)
         case _:
-            return
-    if turn.now < due:
-        turn.wake(due)
-        _show_back_off(turn, spec, container)
-    elif not container.image_checked:
-        turn.set(spec.name, container_life.pulling(container))
-        turn.effects.append(EnsureImage(spec.name))
-    else:
-        launched = container_life.launching(container, turn.now)
-        turn.set(spec.name, launched)
-        turn.effects.append(LaunchRun(spec.name, launched.attempt))
-
-
-def _show_back_off(turn: _Turn, spec: objects.Container, container: ContainerLife) -> None:
-    """Say once for each wait why it waits."""
-    meta = turn.pod.metadata
-    if container.state == "ended" and not container.reason:
-        where = f"{meta.name}_{meta.namespace}({meta.uid})"
-        turn.set(spec.name, container_life.crash_looping(container, spec.name, where))
-        text = f"Back-off restarting failed container {spec.name} in pod {where}"
-        turn.effects.append(Emit("Warning", "BackOff", text, spec.name))
-    elif container.reason == "ErrImagePull":
-        shown = f'Back-off pulling image "{spec.image}"'
-        after = replace(container, reason="ImagePullBackOff", message=f"{shown}: ErrImagePull: {container.message}")
-        turn.set(spec.name, after)
-        turn.effects.append(Emit("Normal", "BackOff", shown, spec.name))
-        turn.effects.append(Emit("Warning", "Failed", "Error: ImagePullBackOff", spec.name))
-
-
-def _settle(turn: _Turn) -> bool:
-    """Whether the pod has ended for good: nothing runs and nothing will. Sets the final phase."""
-    final = outcome(turn.pod, turn.life)
-    if final:
-        turn.life = replace(turn.life, final=final)
-    return bool(final)
-
-
-def outcome(pod: objects.Pod, life: PodLife) -> FinalPhase:
-    """Succeeded or Failed when all has ended and nothing will be restarted, else nothing."""
-    init = init_policy(pod)
-    for spec in pod.spec.init_containers:
-        container = life.containers[spec.name]
-        if _ended_for_good(container, init) and container.run and container.run.code != 0:
-            return "Failed"
-    regular = [(life.containers[c.name], objects.effective_restart_policy(pod.spec, c)) for c in pod.spec.containers]
-    if not all(_ended_for_good(container, policy) for container, policy in regular):
-        return ""
-    return "Succeeded" if all(c.run and c.run.code == 0 for c, _ in regular) else "Failed"
-
-
-def _ended_for_good(container: ContainerLife, policy: str) -> bool:
-    if container.state != "ended" or container.run is None or container.rerun:
-        return False
-    return not container_life.should_restart(policy, container.run)
-
-
-def _replace_sandbox(turn: _Turn) -> None:
-    """Pause or shim is gone: end what still runs, take the rest away, and start anew if anything is to run."""
-    alive = turn.alive
-    if alive:
-        _stop(turn, alive, grace_of(turn.pod))
-        return
-    if not _settle(turn):
-        text = "Pod sandbox changed, it will be killed and re-created."
-        turn.effects.append(Emit("Normal", "SandboxChanged", text))
-    _leave(turn)
-
-
-def _wind_down(turn: _Turn, grace: float) -> None:
-    """Stop what runs, then take the sandbox away."""
-    if alive := turn.alive:
-        _stop(turn, alive, grace)
-    elif turn.life.sandbox.state in ("ready", "broken"):
-        _leave(turn)
-
-
-def _leave(turn: _Turn) -> None:
-    turn.life = replace(turn.life, sandbox=replace(turn.life.sandbox, state="leaving"))
-    turn.effects.append(LeaveSandbox())
-
-
-def _stop(turn: _Turn, names: Iterable[str], grace: float) -> None:
-    """The stop signal to each, SIGKILL when its grace period is over. A later, shorter grace period counts."""
-    for name in names:
-        container = turn.life.containers[name]
-        if container.state != "running":
-            continue  # on its way: its start is a fact soon, and then it is stopped
-        if container.stop is None:
-            container = container_life.stopping(container, turn.now, grace)
-            turn.effects.append(Emit("Normal", "Killing", f"Stopping container {name}", name))
-            turn.effects.append(SignalRun(name, container.attempt))
-        stop = container.stop
-        assert stop is not None
-        if grace < stop.grace:
-            stop = replace(stop, grace=grace)
-        if not stop.killed and turn.now >= stop.deadline:
-            stop = replace(stop, killed=True)
-            turn.effects.append(KillRun(name, container.attempt))
-        elif not stop.killed:
-            turn.wake(stop.deadline)
-        turn.set(name, replace(container, stop=stop))
-
-
-def _remove_when_gone(turn: _Turn) -> None:
-    """A deleted pod is removed when nothing of it is left but data; what it ended as is recorded first."""
-    busy = turn.life.volumes.state == "preparing" or any(c.state == "pulling" for c in turn.life.containers.values())
-    if turn.alive or turn.life.sandbox.state != "absent" or busy:
-        return
-    turn.life = replace(turn.life, removing=True, final=turn.life.final or _outcome_when_deleted(turn))
-    turn.effects.append(RemovePod())
-
-
-def _outcome_when_deleted(turn: _Turn) -> FinalPhase:
-    lives = [turn.life.containers[c.name] for c in turn.pod.spec.containers]
-    return "Succeeded" if all(c.run is not None and c.run.code == 0 for c in lives) else "Failed"
+            return None
 
 
 def with_container(life: PodLife, name: str, container: ContainerLife) -> PodLife:

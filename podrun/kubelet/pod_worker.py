@@ -16,7 +16,8 @@ from podrun.container.plan import LaunchPlan
 from podrun.errors import PodrunError
 from podrun.image import references, snapshots
 from podrun.image.images import Image
-from podrun.kubelet import lives, places, planner, pod_files, pod_life, signals, status, volumes
+from podrun.kubelet import lives, places, planner, pod_files, pod_life, pod_steps, signals, status, volumes
+from podrun.kubelet.attendant import Attendant
 from podrun.kubelet.happenings import (
     Effect,
     Emit,
@@ -33,6 +34,8 @@ from podrun.kubelet.happenings import (
     PrepareVolumes,
     RemovePod,
     Resumed,
+    RunPostStart,
+    RunPreStop,
     SandboxLeft,
     SandboxReady,
     SandboxUnmade,
@@ -66,6 +69,13 @@ class PodWorker:
         self._place = places.place_of(pod, services.paths, services.cgroup_parent)
         self._inbox: asyncio.Queue[Happening] = asyncio.Queue()
         self._sandbox = Sandbox(services, self._place, self._inbox.put_nowait, self._shim_hung_up)
+        self._attendant = Attendant(
+            self._inbox.put_nowait,
+            self._emit,
+            self._prepare_own_exec,
+            host_address=services.host.addresses[0],
+            kubelet_started_at=services.started_at,
+        )
         self._effects: set[asyncio.Task[None]] = set()
         self._written: tuple[PodLife, objects.PodStatus] | None = None
         self._writing: asyncio.Task[None] | None = None
@@ -98,6 +108,7 @@ class PodWorker:
         for task in tuple(self._effects):
             task.cancel()
         await asyncio.gather(*self._effects, return_exceptions=True)
+        await self._attendant.close()
         if self._sandbox.link is not None:
             await self._sandbox.link.close()
 
@@ -124,10 +135,19 @@ class PodWorker:
         await self._sandbox.link.ask(PrepareExec(token, plan), object)
         return str(self._place.shim_socket), token
 
+    async def _prepare_own_exec(self, container: str, argv: tuple[str, ...]) -> tuple[str, str]:
+        return await self.prepare_exec(container, argv, planner.Streams())
+
     # The loop.
 
     async def run(self) -> None:
         """Until the pod is removed, or the task is cancelled: then everything in the pod runs on."""
+        try:
+            await self._live()
+        finally:
+            await self._attendant.close()
+
+    async def _live(self) -> None:
         if self._adopted:
             await self._resume()
         else:
@@ -139,11 +159,12 @@ class PodWorker:
             if self._failure is not None:
                 raise self._failure
             now = time.time()
-            decision = pod_life.decide(self.pod, self.life, now)
+            decision = pod_steps.decide(self.pod, self.life, now)
             self.life, wake_at = decision.life, decision.wake_at
             self._write_down(now)
             for effect in decision.effects:
                 self._start(effect)
+            self._attendant.attend(self.pod, self.life)
 
     async def _next_events(self, wake_at: float | None) -> list[Happening]:
         """All that waits; when nothing does, the next thing that happens or the moment `wake_at`."""
@@ -215,7 +236,11 @@ class PodWorker:
                 objects.Pod,
                 meta.namespace,
                 meta.name,
-                lambda pod: replace(pod, spec=replace(pod.spec, node_name=node), status=shown),
+                lambda pod: replace(
+                    pod,
+                    spec=replace(pod.spec, node_name=node),
+                    status=status.with_conditions_of_others(shown, pod.status),
+                ),
                 durable=False,
                 uid=meta.uid,
                 record=lives.encode(life),
@@ -252,6 +277,10 @@ class PodWorker:
                 self._spawn(self._leave_sandbox())
             case LaunchRun(container, attempt):
                 self._spawn(self._launch(container, attempt))
+            case RunPostStart(container, attempt):
+                self._attendant.post_start(self.pod, self.life, self._spec(container), attempt)
+            case RunPreStop(container, attempt):
+                self._attendant.pre_stop(self.pod, self.life, self._spec(container), attempt)
             case SignalRun(container, attempt):
                 self._tell(Signal(container, attempt, self._stop_signal(container)))
             case KillRun(container, attempt):
@@ -406,13 +435,17 @@ class PodWorker:
         return image
 
     def _stop_signal(self, container: str) -> int:
+        """The pod's own, else the image's, else SIGTERM."""
+        spec = self._spec(container)
+        own = spec.lifecycle.stop_signal if spec.lifecycle else None
         try:
-            return signals.number(self._image(self._spec(container)).config.stop_signal)
+            return signals.number(own or self._image(spec).config.stop_signal)
         except PodrunError:
             return signals.DEFAULT
 
 
-def _wish(pod: objects.Pod) -> tuple[objects.PodSpec, str | None, int | None]:
-    """What an object asks for; labels and annotations ask for nothing."""
+def _wish(pod: objects.Pod) -> tuple[object, ...]:
+    """What an object asks for: labels and annotations ask for nothing, the conditions of others open readiness gates."""
     meta = pod.metadata
-    return replace(pod.spec, node_name=""), meta.deletion_timestamp, meta.deletion_grace_period_seconds
+    conditions = status.conditions_of_others(pod.status)
+    return replace(pod.spec, node_name=""), meta.deletion_timestamp, meta.deletion_grace_period_seconds, conditions

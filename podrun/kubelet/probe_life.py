@@ -6,6 +6,7 @@ Rules: pkg/kubelet/prober/worker.go. A new run has a new life; whether a probe s
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -17,10 +18,29 @@ from podrun.probe.outcomes import Errored, Failed, Outcome, Succeeded, Warned
 Kind = Literal["startup", "liveness", "readiness"]
 Result = Literal["unknown", "success", "failure"]
 
+Key = tuple[str, int, Kind]
+"""Container, attempt and kind: the identity of a probe."""
+
 MOST_TRIES = 3  # within one probing, as long as the probe itself goes wrong
 _FIRST_LOOK, _LOOKS = 0.02, 30  # seconds until the first early look; no more of them than this
 
 _INITIAL: dict[Kind, Result] = {"startup": "unknown", "liveness": "success", "readiness": "failure"}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A probe that should be going, of one run of a container. Container, attempt and kind are its identity."""
+
+    container: objects.Container
+    attempt: int
+    kind: Kind
+    started_at: float  # of the run, seconds since the epoch
+    address: str  # the pod's
+    known: Result | None = field(default=None, compare=False)  # what an earlier kubelet believed of this run
+
+    @property
+    def key(self) -> Key:
+        return self.container.name, self.attempt, self.kind
 
 
 class ProbeLife(msgspec.Struct, frozen=True):

@@ -10,35 +10,16 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from podrun.api import objects
 from podrun.kubelet import execution, probe_life, probe_targets
-from podrun.kubelet.probe_life import Kind, Result
+from podrun.kubelet.probe_life import Key, Kind, Result, Wanted
 from podrun.kubelet.probe_targets import ExecTarget, GrpcTarget, Target, TcpTarget
 from podrun.probe import http, tcp
 from podrun.probe.http_request import Request
 from podrun.probe.outcomes import Errored, Outcome
 
 logger = logging.getLogger(__name__)
-
-Key = tuple[str, int, Kind]
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A probe that should be going, of one run of a container. Container, attempt and kind are its identity."""
-
-    container: objects.Container
-    attempt: int
-    kind: Kind
-    started_at: float  # of the run, seconds since the epoch
-    address: str  # the pod's
-    known: Result | None = field(default=None, compare=False)  # what an earlier kubelet believed of this run
-
-    @property
-    def key(self) -> Key:
-        return self.container.name, self.attempt, self.kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,4 +29,5 @@ class Services:
     boot_id: str
     host: Host
     node: Node
+    started_at: float  # of this kubelet, seconds since the epoch
     disk: ThreadPoolExecutor  # for what may block: volumes, trees that are removed

@@ -5,14 +5,17 @@ Rules: pkg/kubelet/kubelet_pods.go (getPhase, convertToAPIContainerStatuses), pk
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from podrun.api import objects, times
-from podrun.kubelet import container_life, pod_life, resources
+from podrun.kubelet import outcomes, resources
 from podrun.kubelet.lives import ContainerLife, PodLife, Run
 
 RUNTIME = "podrun"
+OWN_CONDITIONS = frozenset(("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,16 @@ def pod_status(pod: objects.Pod, life: PodLife, host: Host, now: float) -> objec
     )
 
 
+def with_conditions_of_others(shown: objects.PodStatus, current: objects.PodStatus) -> objects.PodStatus:
+    """`shown`, with the conditions that others have set meanwhile in `current`."""
+    own = (c for c in shown.conditions if c.type in OWN_CONDITIONS)
+    return replace(shown, conditions=(*conditions_of_others(current), *own))
+
+
+def conditions_of_others(status: objects.PodStatus) -> tuple[objects.PodCondition, ...]:
+    return tuple(c for c in status.conditions if c.type not in OWN_CONDITIONS)
+
+
 # ---- containers ------------------------------------------------------------------------------------------------------
 
 
@@ -53,23 +66,23 @@ def _container_status(
     pod: objects.Pod, spec: objects.Container, life: PodLife, *, init: bool
 ) -> objects.ContainerStatus:
     container = life.containers[spec.name]
-    running = container.state == "running"
-    state, last = _states(pod, container, life)
-    finished = init and state.terminated is not None and state.terminated.exit_code == 0
+    state, last = _states(pod, container)
+    plain = init and not objects.is_sidecar(spec)
+    finished = plain and state.terminated is not None and state.terminated.exit_code == 0
     return objects.ContainerStatus(
         name=spec.name,
         state=state,
         last_state=last,
-        ready=(running and not init) or finished,
+        ready=finished or (not plain and container.started and container.ready),
         restart_count=restart_count(container),
         image=spec.image,
         image_id=container.image_id,
         container_id=f"{RUNTIME}://{container.id}" if container.id else "",
-        started=running,
+        started=container.started,
         allocated_resources=spec.resources.requests,
         resources=spec.resources,
         volume_mounts=tuple(_mount_status(m) for m in spec.volume_mounts),
-        user=_user(container) if running else None,
+        user=_user(container) if container.state == "running" else None,
     )
 
 
@@ -81,11 +94,9 @@ def restart_count(container: ContainerLife) -> int:
     return newest.attempt if newest else 0
 
 
-def _states(
-    pod: objects.Pod, container: ContainerLife, life: PodLife
-) -> tuple[objects.ContainerState, objects.ContainerState]:
-    """`state` and `lastState`."""
-    if container.state == "running":
+def _states(pod: objects.Pod, container: ContainerLife) -> tuple[objects.ContainerState, objects.ContainerState]:
+    """`state` and `lastState`. A container counts as running when its postStart hook has returned."""
+    if container.state == "running" and container.post_start:
         started = objects.ContainerStateRunning(started_at=times.rfc3339(container.started_at))
         return objects.ContainerState(running=started), _ended(container.last)
     if container.run is not None and not container.reason:
@@ -129,21 +140,25 @@ def _user(container: ContainerLife) -> objects.ContainerUser:
 
 def _phase(pod: objects.Pod, life: PodLife) -> str:
     """Of a pod that has not ended for good."""
-    if any(not pod_life.succeeded(life.containers[c.name]) for c in pod.spec.init_containers) and not life.initialized:
+    regular = [(spec, life.containers[spec.name]) for spec in pod.spec.containers]
+    plain = [life.containers[c.name] for c in outcomes.plain_init(pod.spec)]
+    if not life.initialized and not all(map(outcomes.succeeded, plain)):
         return "Pending"
-    regular = [(life.containers[c.name], objects.effective_restart_policy(pod.spec, c)) for c in pod.spec.containers]
-    if any(not container.has_run for container, _ in regular):
+    if _waits_for_sidecars(pod, life) or any(not container.has_run for _, container in regular):
         return "Pending"
-    if any(container.state == "running" for container, _ in regular):
+    if any(container.state == "running" for _, container in regular):
         return "Running"
-    if any(_comes_back(container, policy) for container, policy in regular):
+    if not all(outcomes.ended_for_good(pod.spec, spec, container, init=False) for spec, container in regular):
         return "Running"
-    return "Succeeded" if all(c.run and c.run.code == 0 for c, _ in regular) else "Failed"
+    return outcomes.outcome_of_runs(pod.spec, life)
 
 
-def _comes_back(container: ContainerLife, policy: str) -> bool:
-    newest = container.run or container.last
-    return newest is not None and container_life.should_restart(policy, newest)
+def _waits_for_sidecars(pod: objects.Pod, life: PodLife) -> bool:
+    """Before any regular container has run, a sidecar that is not up yet holds the pod back."""
+    if any(life.containers[c.name].has_run for c in pod.spec.containers):
+        return False
+    known = (life.containers[c.name] for c in outcomes.sidecars(pod.spec))
+    return any(not c.has_run or (c.state == "running" and not c.started) for c in known)
 
 
 # ---- conditions ------------------------------------------------------------------------------------------------------
@@ -158,15 +173,18 @@ class _Verdict:
 
 
 def _conditions(pod: objects.Pod, life: PodLife, phase: str, now: float) -> tuple[objects.PodCondition, ...]:
+    """Those of others first, as they are; then the kubelet's own."""
     before = {condition.type: condition for condition in pod.status.conditions}
+    containers_ready = _containers_ready(pod, life, phase)
     verdicts = (
         _Verdict("PodReadyToStartContainers", life.sandbox.state == "ready"),
         _initialized(pod, life, phase),
-        _readiness("Ready", pod, life, phase),
-        _readiness("ContainersReady", pod, life, phase),
+        _ready(pod, containers_ready, before),
+        containers_ready,
         _Verdict("PodScheduled", True),
     )
-    return tuple(_condition(verdict, before.get(verdict.type), pod.metadata.generation, now) for verdict in verdicts)
+    own = tuple(_condition(verdict, before.get(verdict.type), pod.metadata.generation, now) for verdict in verdicts)
+    return (*conditions_of_others(pod.status), *own)
 
 
 def _condition(
@@ -187,19 +205,48 @@ def _condition(
 def _initialized(pod: objects.Pod, life: PodLife, phase: str) -> _Verdict:
     if phase == "Succeeded":
         return _Verdict("Initialized", True, "PodCompleted")
-    incomplete = [c.name for c in pod.spec.init_containers if not pod_life.succeeded(life.containers[c.name])]
-    if life.initialized or not incomplete:
+    incomplete = [
+        c.name
+        for c in pod.spec.init_containers
+        if not (
+            life.containers[c.name].started if objects.is_sidecar(c) else outcomes.succeeded(life.containers[c.name])
+        )
+    ]
+    has_run = any(life.containers[c.name].has_run for c in pod.spec.containers)
+    if life.initialized or has_run or not incomplete:
         return _Verdict("Initialized", True)
     return _Verdict("Initialized", False, "ContainersNotInitialized", _names("incomplete", incomplete))
 
 
-def _readiness(type: str, pod: objects.Pod, life: PodLife, phase: str) -> _Verdict:
+def _is_through(spec: objects.Container, container: ContainerLife) -> bool:
+    return container.started if objects.is_sidecar(spec) else outcomes.succeeded(container)
+
+
+def _containers_ready(pod: objects.Pod, life: PodLife, phase: str) -> _Verdict:
     if phase in ("Succeeded", "Failed"):
-        return _Verdict(type, False, f"Pod{'Completed' if phase == 'Succeeded' else 'Failed'}")
-    unready = [c.name for c in pod.spec.containers if life.containers[c.name].state != "running"]
+        reason = "PodCompleted" if phase == "Succeeded" else "PodFailed"
+        return _Verdict("ContainersReady", False, reason)
+    counted = (*outcomes.sidecars(pod.spec), *pod.spec.containers)
+    unready = [c.name for c in counted if not (life.containers[c.name].started and life.containers[c.name].ready)]
     if unready:
-        return _Verdict(type, False, "ContainersNotReady", _names("unready", unready))
-    return _Verdict(type, True)
+        return _Verdict("ContainersReady", False, "ContainersNotReady", _names("unready", unready))
+    return _Verdict("ContainersReady", True)
+
+
+def _ready(pod: objects.Pod, containers: _Verdict, conditions: Mapping[str, objects.PodCondition]) -> _Verdict:
+    """All containers, and all readiness gates: conditions that somebody else sets."""
+    if not containers.true:
+        return _Verdict("Ready", False, containers.reason, containers.message)
+    closed = []
+    for gate in (g.condition_type for g in pod.spec.readiness_gates):
+        condition = conditions.get(gate)
+        if condition is None:
+            closed.append(f'corresponding condition of pod readiness gate "{gate}" does not exist.')
+        elif condition.status != "True":
+            closed.append(f'the status of pod readiness gate "{gate}" is not "True", but {condition.status}')
+    if closed:
+        return _Verdict("Ready", False, "ReadinessGatesNotReady", ", ".join(closed))
+    return _Verdict("Ready", True)
 
 
 def _names(what: str, names: Iterable[str]) -> str:

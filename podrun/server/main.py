@@ -147,6 +147,7 @@ def _services(
         cgroup_parent=cgroup_parent,
         boot_id=this_node.boot_id(),
         host=Host(name, this_node.host_addresses()),
+        started_at=time.time(),
         node=Node(this_node.memory_bytes(), str(images.layers_directory)),
         disk=disk,
     )

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from podrun.api import objects
 from podrun.kubelet import happenings as h
-from podrun.kubelet import lives, pod_life, status
+from podrun.kubelet import lives, pod_life, pod_steps, status
 from podrun.shim import facts
 
 HOST = status.Host("node-1", ("192.0.2.10",))
@@ -54,7 +54,7 @@ class Story:
         self.decide()
 
     def decide(self) -> list[h.Effect]:
-        decision = pod_life.decide(self.pod, self.life, self.now)
+        decision = pod_steps.decide(self.pod, self.life, self.now)
         self.life, self.wake_at = decision.life, decision.wake_at
         self.effects += decision.effects
         return list(decision.effects)
@@ -335,11 +335,238 @@ def test_a_repeated_fact_changes_nothing() -> None:
     assert story.life == before
 
 
+def with_spec(pod: objects.Pod, **changes: object) -> objects.Pod:
+    return replace(pod, spec=replace(pod.spec, **changes))
+
+
+def with_container(pod: objects.Pod, name: str, **changes: object) -> objects.Pod:
+    def changed(containers: tuple[objects.Container, ...]) -> tuple[objects.Container, ...]:
+        return tuple(replace(c, **changes) if c.name == name else c for c in containers)
+
+    return with_spec(pod, init_containers=changed(pod.spec.init_containers), containers=changed(pod.spec.containers))
+
+
+def running_names(story: Story) -> list[str]:
+    return [name for name, c in story.life.containers.items() if c.state == "running"]
+
+
+HOOK = objects.LifecycleHandler(sleep=objects.SleepAction(seconds=1))
+PROBE = objects.Probe(failure_threshold=3, success_threshold=1, period_seconds=10, timeout_seconds=1)
+
+
+def test_a_sidecar_starts_in_its_turn_and_runs_beside_the_others() -> None:
+    pod = with_container(a_pod("a", init=("side", "setup")), "side", restart_policy="Always")
+    story = running(Story(pod))
+    assert running_names(story) == ["side", "setup"]
+    story.exits("setup", 0)
+    story.answer_all()
+    assert running_names(story) == ["side", "a"]
+    story.exits("side", 0)
+    story.answer_all()
+    assert running_names(story) == ["side", "a"], "a sidecar is restarted whatever its exit code"
+
+
+def test_a_sidecar_with_a_startup_probe_holds_back_what_comes_after_it() -> None:
+    pod = with_container(a_pod("a", init=("side",)), "side", restart_policy="Always", startup_probe=PROBE)
+    story = running(Story(pod))
+    assert running_names(story) == ["side"]
+    assert story.status().phase == "Pending"
+    assert story.status().init_container_statuses[0].started is False
+    story.happens(h.ProbeVerdict("side", 0, "startup", True))
+    story.answer_all()
+    assert running_names(story) == ["side", "a"]
+    assert story.status().phase == "Running"
+
+
+def test_sidecars_end_after_the_others_in_reverse_order_and_do_not_count() -> None:
+    pod = a_pod("a", init=("first", "second"), policy="Never")
+    for name in ("first", "second"):
+        pod = with_container(pod, name, restart_policy="Always")
+    story = running(Story(pod))
+    story.effects.clear()
+    story.exits("a", 0)
+    assert story.take(h.SignalRun) == [h.SignalRun("second", 0)]
+    story.exits("second", 137)
+    assert story.take(h.SignalRun) == [h.SignalRun("first", 0)]
+    story.exits("first", 1)
+    story.answer_all()
+    assert story.status().phase == "Succeeded"
+
+
+def test_sidecars_get_their_signal_at_once_when_the_grace_period_is_over() -> None:
+    pod = with_container(a_pod("a", init=("side",)), "side", restart_policy="Always")
+    story = running(Story(pod))
+    story.pod = deleted(story.pod, grace=10)
+    story.effects.clear()
+    story.decide()
+    assert story.take(h.SignalRun) == [h.SignalRun("a", 0)]
+    story.passes(10)
+    assert story.take(h.SignalRun, h.KillRun) == [h.SignalRun("side", 0), h.KillRun("a", 0)]
+    story.passes(2)
+    assert story.take(h.KillRun) == [h.KillRun("side", 0)]
+
+
+def test_pre_stop_runs_before_the_signal_and_out_of_the_grace_period() -> None:
+    pod = with_container(a_pod("a"), "a", lifecycle=objects.Lifecycle(pre_stop=HOOK))
+    story = running(Story(pod))
+    story.pod = deleted(story.pod, grace=10)
+    story.effects.clear()
+    story.decide()
+    assert story.take(h.RunPreStop, h.SignalRun) == [h.RunPreStop("a", 0)]
+    story.now += 4.5
+    story.happens(h.PreStopReturned("a", 0, ""))
+    assert story.take(h.SignalRun) == [h.SignalRun("a", 0)]
+    assert story.wake_at == story.now + 6, "whole seconds of the hook are taken off"
+
+
+def test_a_pre_stop_hook_that_never_returns_ends_with_the_grace_period() -> None:
+    pod = with_container(a_pod("a"), "a", lifecycle=objects.Lifecycle(pre_stop=HOOK))
+    story = running(Story(pod))
+    story.pod = deleted(story.pod, grace=10)
+    story.decide()
+    story.effects.clear()
+    story.passes(10)
+    assert story.take(h.SignalRun, h.KillRun) == [h.SignalRun("a", 0)]
+    story.passes(2)
+    assert story.take(h.KillRun) == [h.KillRun("a", 0)]
+
+
+def test_without_grace_there_is_no_time_for_a_hook() -> None:
+    pod = with_container(a_pod("a", grace=0), "a", lifecycle=objects.Lifecycle(pre_stop=HOOK))
+    story = running(Story(pod))
+    story.pod = deleted(story.pod, grace=0)
+    story.effects.clear()
+    story.decide()
+    assert story.take(h.RunPreStop, h.SignalRun) == [h.SignalRun("a", 0)]
+
+
+def test_post_start_holds_back_the_next_container_and_the_state_running() -> None:
+    pod = with_container(a_pod("a", "b"), "a", lifecycle=objects.Lifecycle(post_start=HOOK))
+    story = running(Story(pod))
+    assert running_names(story) == ["a"]
+    assert story.take(h.RunPostStart) == [h.RunPostStart("a", 0)]
+    waiting = story.status().container_statuses[0].state.waiting
+    assert waiting is not None
+    assert waiting.reason == "ContainerCreating"
+    story.happens(h.PostStartReturned("a", 0, ""))
+    story.answer_all()
+    assert running_names(story) == ["a", "b"]
+    assert story.status().phase == "Running"
+
+
+def test_a_failed_post_start_hook_kills_its_container() -> None:
+    pod = with_container(a_pod("a", policy="Never"), "a", lifecycle=objects.Lifecycle(post_start=HOOK))
+    story = running(Story(pod))
+    story.effects.clear()
+    story.happens(h.PostStartReturned("a", 0, "exit 1"))
+    assert story.events() == ["FailedPostStartHook", "Killing"]
+    assert story.take(h.SignalRun) == [h.SignalRun("a", 0)]
+    story.exits("a", 143)
+    story.answer_all()
+    assert story.status().phase == "Failed"
+
+
+@pytest.mark.parametrize(("policy", "again"), [("Always", True), ("OnFailure", True), ("Never", False)])
+def test_a_failed_liveness_probe_ends_the_run_with_the_probes_own_grace(policy: str, again: bool) -> None:
+    probe = replace(PROBE, termination_grace_period_seconds=5)
+    story = running(Story(with_container(a_pod("a", policy=policy), "a", liveness_probe=probe)))
+    story.effects.clear()
+    story.happens(h.ProbeVerdict("a", 0, "liveness", False))
+    killing = [e.message for e in story.effects if isinstance(e, h.Emit)]
+    assert killing == ["Container a failed liveness probe" + (", will be restarted" if again else "")]
+    assert story.take(h.SignalRun) == [h.SignalRun("a", 0)]
+    story.passes(5)
+    assert story.take(h.KillRun) == [h.KillRun("a", 0)]
+    story.exits("a", 0)
+    story.answer_all()
+    assert (story.life.containers["a"].state == "running") is again
+
+
+def test_readiness_decides_ready_and_nothing_else() -> None:
+    story = running(Story(with_container(a_pod("a"), "a", readiness_probe=PROBE)))
+    assert [c.status for c in story.status().conditions] == ["True", "True", "False", "False", "True"]
+    story.happens(h.ProbeVerdict("a", 0, "readiness", True))
+    assert story.status().container_statuses[0].ready
+    story.happens(h.ProbeVerdict("a", 0, "readiness", False))
+    assert not story.status().container_statuses[0].ready
+    assert story.life.containers["a"].state == "running"
+    message = story.status().conditions[2].message
+    assert message == "containers with unready status: [a]"
+
+
+def test_a_verdict_about_an_earlier_run_means_nothing() -> None:
+    story = running(Story(with_container(a_pod("a"), "a", liveness_probe=PROBE)))
+    story.exits("a", 1)
+    story.answer_all()
+    before = story.life
+    story.happens(h.ProbeVerdict("a", 0, "liveness", False))
+    assert story.life == before
+
+
+def test_a_readiness_gate_waits_for_somebody_elses_condition() -> None:
+    pod = with_spec(a_pod("a"), readiness_gates=(objects.PodReadinessGate(condition_type="example.com/ok"),))
+    story = running(Story(pod))
+    ready = next(c for c in story.status().conditions if c.type == "Ready")
+    assert (ready.status, ready.reason) == ("False", "ReadinessGatesNotReady")
+    assert ready.message == 'corresponding condition of pod readiness gate "example.com/ok" does not exist.'
+    given = objects.PodCondition(type="example.com/ok", status="True")
+    story.pod = replace(story.pod, status=objects.PodStatus(conditions=(given,)))
+    shown = story.status().conditions
+    assert shown[0] == given
+    assert next(c for c in shown if c.type == "Ready").status == "True"
+
+
+def test_a_pod_over_its_deadline_fails() -> None:
+    story = running(Story(with_spec(a_pod("a"), active_deadline_seconds=60)))
+    assert story.wake_at == 1060.0
+    story.effects.clear()
+    story.passes(60)
+    assert "DeadlineExceeded" in story.events()
+    assert story.take(h.SignalRun) == [h.SignalRun("a", 0)]
+    shown = story.status()
+    assert (shown.phase, shown.reason) == ("Failed", "DeadlineExceeded")
+    story.exits("a", 0)
+    story.answer_all()
+    assert story.life.sandbox.state == "absent"
+    assert story.status().phase == "Failed"
+
+
+def test_a_changed_image_replaces_the_container_under_any_policy() -> None:
+    story = running(Story(a_pod("a", policy="Never")))
+    story.effects.clear()
+    story.pod = with_container(story.pod, "a", image="i:2")
+    story.decide()
+    assert story.take(h.SignalRun) == [h.SignalRun("a", 0)]
+    assert [e.message for e in story.take(h.Emit) if isinstance(e, h.Emit)] == [
+        "Container a definition changed, will be restarted"
+    ]
+    story.exits("a", 143)
+    story.answer_all()
+    assert running_names(story) == ["a"]
+    assert story.life.containers["a"].image == "i:2"
+
+
+def test_a_containers_own_rules_come_before_the_policies() -> None:
+    rule = objects.ContainerRestartRule(
+        action="Restart", exit_codes=objects.ContainerRestartRuleOnExitCodes(operator="In", values=(42,))
+    )
+    pod = with_container(a_pod("a", policy="Never"), "a", restart_policy="Never", restart_policy_rules=(rule,))
+    story = running(Story(pod))
+    story.exits("a", 42)
+    story.answer_all()
+    assert running_names(story) == ["a"]
+    story.exits("a", 1)
+    story.answer_all()
+    assert story.status().phase == "Failed"
+
+
 # ---- generated histories ---------------------------------------------------------------------------------------------
 
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("exit"), st.sampled_from(["i", "a", "b"]), st.sampled_from([0, 1, 137])),
+        st.tuples(st.just("exit"), st.sampled_from(["side", "i", "a", "b"]), st.sampled_from([0, 1, 137])),
+        st.tuples(st.just("probe"), st.sampled_from(["liveness", "startup", "readiness"]), st.booleans()),
+        st.tuples(st.just("hook"), st.sampled_from(["", "failed"])),
         st.tuples(st.just("wait"), st.sampled_from([0.5, 5.0, 40.0, 700.0])),
         st.tuples(st.just("answer")),
         st.tuples(st.just("shim dies")),
@@ -354,7 +581,10 @@ STEPS = st.lists(
 @settings(max_examples=400, deadline=None)
 @given(policy=st.sampled_from(["Always", "OnFailure", "Never"]), steps=STEPS)
 def test_no_history_runs_anything_twice_or_leaves_a_deleted_pod(policy: str, steps: list[tuple[object, ...]]) -> None:
-    story = Story(a_pod("a", "b", init=("i",), policy=policy))
+    pod = with_container(a_pod("a", "b", init=("side", "i"), policy=policy), "side", restart_policy="Always")
+    hooks = objects.Lifecycle(post_start=HOOK, pre_stop=HOOK)
+    pod = with_container(pod, "a", startup_probe=PROBE, liveness_probe=PROBE, readiness_probe=PROBE, lifecycle=hooks)
+    story = Story(pod)
     launched: set[tuple[str, int]] = set()
 
     def machine() -> None:
@@ -365,7 +595,7 @@ def test_no_history_runs_anything_twice_or_leaves_a_deleted_pod(policy: str, ste
                     key = (effect.container, effect.attempt)
                     assert key not in launched, "an attempt ran twice"
                     assert story.life.sandbox.state == "ready"
-                    if effect.container != "i":
+                    if effect.container in ("a", "b"):
                         assert story.life.initialized, "a container ran before its init container"
                     launched.add(key)
                 story.answer(effect)
@@ -374,6 +604,14 @@ def test_no_history_runs_anything_twice_or_leaves_a_deleted_pod(policy: str, ste
         match step:
             case ("exit", str(name), int(code)) if story.life.containers[name].state == "running":
                 story.exits(name, code)
+            case ("probe", str(kind), bool(success)):
+                story.happens(h.ProbeVerdict("a", story.life.containers["a"].attempt, kind, success))
+            case ("hook", str(failure)):
+                attempt = story.life.containers["a"].attempt
+                if story.take(h.RunPostStart):
+                    story.happens(h.PostStartReturned("a", attempt, failure))
+                if story.take(h.RunPreStop):
+                    story.happens(h.PreStopReturned("a", attempt, failure))
             case ("wait", float(seconds)):
                 story.passes(seconds)
             case ("answer",):
@@ -396,7 +634,7 @@ def test_no_history_runs_anything_twice_or_leaves_a_deleted_pod(policy: str, ste
     for _ in range(30):
         machine()
         for name, container in story.life.containers.items():
-            if container.state == "running" and container.stop is not None and container.stop.killed:
+            if container.state == "running" and container.stop is not None and container.stop.stage == "kill":
                 story.exits(name, 137)
         story.passes(31)
     assert story.life.removing
@@ -409,7 +647,8 @@ def check_shown(story: Story) -> None:
         states = [s for s in (one.state.waiting, one.state.running, one.state.terminated) if s is not None]
         assert len(states) == 1
         running_now = story.life.containers[one.name].state == "running"
-        assert (one.state.running is not None) == running_now
+        assert one.state.running is None or running_now
+        assert not one.ready or one.state.terminated or running_now
     if story.life.final:
         assert shown.phase == story.life.final
     if shown.phase == "Running" and story.pod.spec.restart_policy == "Never":

@@ -1,0 +1,331 @@
+"""What to do from where a pod stands. Pure: looks at the state alone, never at the event that led there.
+
+So an effect that was lost with a kubelet is simply decided again. Nothing waits here: `Decision.wake_at` says when to
+look again.
+
+Rules: pkg/kubelet/kuberuntime (computePodActions, computeInitContainerActions, killContainersWithSyncResult).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
+
+from podrun.api import objects
+from podrun.kubelet import container_life, outcomes, pod_life, probe_life, stopping
+from podrun.kubelet.happenings import (
+    Effect,
+    Emit,
+    EnsureImage,
+    LaunchRun,
+    LeaveSandbox,
+    MakeSandbox,
+    PrepareVolumes,
+    RemovePod,
+)
+from podrun.kubelet.lives import ContainerLife, PodLife
+from podrun.kubelet.pod_life import grace_of, with_container
+from podrun.kubelet.probe_life import Result, Wanted
+
+DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    life: PodLife
+    effects: tuple[Effect, ...]
+    wake_at: float | None  # seconds since the epoch
+
+
+@dataclass(slots=True)
+class _Turn:
+    """One look at a pod: the life as it changes, and what has been decided so far."""
+
+    pod: objects.Pod
+    life: PodLife
+    now: float
+    effects: list[Effect] = field(default_factory=list)
+    wake_at: float | None = None
+
+    def wake(self, at: float) -> None:
+        self.wake_at = at if self.wake_at is None else min(self.wake_at, at)
+
+    def set(self, name: str, container: ContainerLife) -> None:
+        self.life = with_container(self.life, name, container)
+
+    @property
+    def alive(self) -> list[str]:
+        return [name for name, c in self.life.containers.items() if c.alive]
+
+
+def decide(pod: objects.Pod, life: PodLife, now: float) -> Decision:
+    """What follows from where the pod stands."""
+    turn = _Turn(pod, life, now)
+    if life.removing:
+        return Decision(life, (), None)
+    if is_deleted(pod):
+        _wind_down(turn)
+        _remove_when_gone(turn)
+    elif life.final or _is_overdue(turn):
+        _wind_down(turn)
+    elif life.sandbox.state == "broken":
+        _replace_sandbox(turn)
+    else:
+        _bring_up(turn)
+    _advance_stops(turn)
+    return Decision(turn.life, tuple(turn.effects), turn.wake_at)
+
+
+def is_deleted(pod: objects.Pod) -> bool:
+    return pod.metadata.deletion_timestamp is not None
+
+
+# ---- up --------------------------------------------------------------------------------------------------------------
+
+
+def _bring_up(turn: _Turn) -> None:
+    if _settle(turn):
+        _wind_down(turn)
+    elif turn.life.sandbox.state == "ready":
+        _run_containers(turn)
+    elif turn.life.sandbox.state == "absent" and _prepare_volumes(turn):
+        _make_sandbox(turn)
+
+
+def _prepare_volumes(turn: _Turn) -> bool:
+    """Whether the volumes are there; starts making them where not."""
+    volumes = turn.life.volumes
+    if volumes.state in ("absent", "waiting"):
+        if turn.now >= volumes.not_before:
+            turn.life = replace(turn.life, volumes=replace(volumes, state="preparing"))
+            turn.effects.append(PrepareVolumes())
+        else:
+            turn.wake(volumes.not_before)
+    return turn.life.volumes.state == "ready"
+
+
+def _make_sandbox(turn: _Turn) -> None:
+    sandbox = turn.life.sandbox
+    if turn.now < sandbox.not_before:
+        turn.wake(sandbox.not_before)
+        return
+    turn.life = replace(turn.life, sandbox=replace(sandbox, state="making"), initialized=False)
+    turn.life = _init_containers_anew(turn)
+    turn.effects.append(MakeSandbox(sandbox.attempt))
+
+
+def _init_containers_anew(turn: _Turn) -> PodLife:
+    """A new sandbox runs its init containers again, the finished ones too."""
+    life = turn.life
+    for spec in outcomes.plain_init(turn.pod.spec):
+        container = life.containers[spec.name]
+        if container.run is not None and container.run.code == 0:
+            life = with_container(life, spec.name, replace(container, rerun=True, backoff=None))
+    return life
+
+
+def _run_containers(turn: _Turn) -> None:
+    if not turn.life.initialized:
+        if not _initialize(turn):
+            return
+        turn.life = replace(turn.life, initialized=True)
+    for spec in outcomes.sidecars(turn.pod.spec):
+        _advance(turn, spec, init=True)
+    for spec in turn.pod.spec.containers:
+        _advance(turn, spec, init=False)
+        if _holds_the_next_back(spec, turn.life.containers[spec.name]):
+            return
+
+
+def _holds_the_next_back(spec: objects.Container, container: ContainerLife) -> bool:
+    """A container with a postStart hook is started and its hook has returned before the next one starts."""
+    if spec.lifecycle is None or spec.lifecycle.post_start is None:
+        return False
+    is_up = container.state == "running" and (container.post_start or container.stop is not None)
+    return container.state in ("pulling", "launching", "running") and not is_up
+
+
+def _initialize(turn: _Turn) -> bool:
+    """Init containers one after another: a plain one to its end, a sidecar until it is up. Whether all are through."""
+    for spec in turn.pod.spec.init_containers:
+        if objects.is_sidecar(spec):
+            _advance(turn, spec, init=True)
+            if not turn.life.containers[spec.name].started:
+                return False
+        elif not outcomes.succeeded(turn.life.containers[spec.name]):
+            _advance(turn, spec, init=True)
+            return False
+    return True
+
+
+def _advance(turn: _Turn, spec: objects.Container, *, init: bool) -> None:
+    """Bring one container one step nearer to running, if it should run."""
+    container = turn.life.containers[spec.name]
+    match container.state:
+        case "waiting":
+            due = container.not_before
+        case "ended" if not outcomes.ended_for_good(turn.pod.spec, spec, container, init=init):
+            due = max(container_life.restart_at(container, spec), container.not_before)
+        case "running":
+            _replace_changed(turn, spec, container)
+            return
+        case _:
+            return
+    if turn.now < due:
+        turn.wake(due)
+        _show_back_off(turn, spec, container)
+    elif not container.image_checked:
+        turn.set(spec.name, container_life.pulling(container))
+        turn.effects.append(EnsureImage(spec.name))
+    else:
+        launched = container_life.launching(container, spec, turn.now)
+        turn.set(spec.name, launched)
+        turn.effects.append(LaunchRun(spec.name, launched.attempt))
+
+
+def _replace_changed(turn: _Turn, spec: objects.Container, container: ContainerLife) -> None:
+    """A running container whose image was changed ends and runs again with the new one, whatever the policy."""
+    if container.image and container.image != spec.image and container.stop is None:
+        stopped = pod_life.stopped(container, turn.now, grace_of(turn.pod))
+        turn.set(spec.name, replace(stopped, rerun=True))
+        text = f"Container {spec.name} definition changed, will be restarted"
+        turn.effects.append(Emit("Normal", "Killing", text, spec.name))
+
+
+def _show_back_off(turn: _Turn, spec: objects.Container, container: ContainerLife) -> None:
+    """Say once for each wait why it waits."""
+    meta = turn.pod.metadata
+    if container.state == "ended" and not container.reason:
+        where = f"{meta.name}_{meta.namespace}({meta.uid})"
+        turn.set(spec.name, container_life.crash_looping(container, spec.name, where))
+        text = f"Back-off restarting failed container {spec.name} in pod {where}"
+        turn.effects.append(Emit("Warning", "BackOff", text, spec.name))
+    elif container.reason == "ErrImagePull":
+        shown = f'Back-off pulling image "{spec.image}"'
+        after = replace(container, reason="ImagePullBackOff", message=f"{shown}: ErrImagePull: {container.message}")
+        turn.set(spec.name, after)
+        turn.effects.append(Emit("Normal", "BackOff", shown, spec.name))
+        turn.effects.append(Emit("Warning", "Failed", "Error: ImagePullBackOff", spec.name))
+
+
+# ---- down ------------------------------------------------------------------------------------------------------------
+
+
+def _settle(turn: _Turn) -> bool:
+    """Whether the pod has ended for good: nothing that counts runs, and nothing will. Sets the final phase."""
+    final = outcomes.outcome(turn.pod.spec, turn.life)
+    if final:
+        turn.life = replace(turn.life, final=final)
+    return bool(final)
+
+
+def _is_overdue(turn: _Turn) -> bool:
+    """activeDeadlineSeconds counts from the pod's start; a pod that is over it has failed."""
+    limit = turn.pod.spec.active_deadline_seconds
+    if limit is None:
+        return False
+    due = turn.life.started_at + limit
+    if turn.now < due:
+        turn.wake(due)
+        return False
+    turn.life = replace(turn.life, final="Failed", reason="DeadlineExceeded", message=DEADLINE_MESSAGE)
+    turn.effects.append(Emit("Normal", "DeadlineExceeded", DEADLINE_MESSAGE))
+    return True
+
+
+def _replace_sandbox(turn: _Turn) -> None:
+    """Pause or shim is gone: end what still runs, take the rest away, and start anew if anything is to run."""
+    if alive := turn.alive:
+        _stop(turn, alive)
+        return
+    if not _settle(turn):
+        text = "Pod sandbox changed, it will be killed and re-created."
+        turn.effects.append(Emit("Normal", "SandboxChanged", text))
+    _leave(turn)
+
+
+def _wind_down(turn: _Turn) -> None:
+    """Stop what runs, then take the sandbox away."""
+    if alive := turn.alive:
+        _stop(turn, alive)
+    elif turn.life.sandbox.state in ("ready", "broken"):
+        _leave(turn)
+
+
+def _leave(turn: _Turn) -> None:
+    turn.life = replace(turn.life, sandbox=replace(turn.life.sandbox, state="leaving"))
+    turn.effects.append(LeaveSandbox())
+
+
+def _stop(turn: _Turn, names: Iterable[str]) -> None:
+    """Ask all to end. One on its way is asked once it has started, which is a fact soon."""
+    for name in names:
+        container = turn.life.containers[name]
+        if container.state == "running" and container.stop is None:
+            turn.set(name, pod_life.stopped(container, turn.now, grace_of(turn.pod)))
+            turn.effects.append(Emit("Normal", "Killing", f"Stopping container {name}", name))
+
+
+def _advance_stops(turn: _Turn) -> None:
+    """Every run that was asked to end goes through its stages. A pod's own end may shorten a grace period."""
+    for name, container in turn.life.containers.items():
+        if container.state != "running" or container.stop is None:
+            continue
+        spec = pod_life.spec_of(turn.pod, name)
+        grace = grace_of(turn.pod) if is_deleted(turn.pod) else container.stop.grace
+        stop, entered = stopping.advanced(
+            container.stop,
+            turn.now,
+            grace,
+            has_hook=spec.lifecycle is not None and spec.lifecycle.pre_stop is not None,
+            is_its_turn=_is_its_turn(turn, spec),
+        )
+        for stage in entered:
+            turn.effects += filter(None, [pod_life.stage_effect(name, container.attempt, stage)])
+        if stop.stage != "kill":
+            turn.wake(stopping.deadline(stop))
+        turn.set(name, replace(container, stop=stop))
+
+
+def _is_its_turn(turn: _Turn, spec: objects.Container) -> bool:
+    """A sidecar of a pod that ends waits for the regular containers and for the sidecars after it."""
+    if not objects.is_sidecar(spec) or not (is_deleted(turn.pod) or turn.life.final):
+        return True
+    init = turn.pod.spec.init_containers
+    later = init[init.index(spec) + 1 :]
+    return not any(turn.life.containers[c.name].alive for c in (*later, *turn.pod.spec.containers))
+
+
+def _remove_when_gone(turn: _Turn) -> None:
+    """A deleted pod is removed when nothing of it is left but data; what it ended as is recorded first."""
+    busy = turn.life.volumes.state == "preparing" or any(c.state == "pulling" for c in turn.life.containers.values())
+    if turn.alive or turn.life.sandbox.state != "absent" or busy:
+        return
+    final = turn.life.final or outcomes.outcome_of_runs(turn.pod.spec, turn.life)
+    turn.life = replace(turn.life, removing=True, final=final)
+    turn.effects.append(RemovePod())
+
+
+# ---- probes ----------------------------------------------------------------------------------------------------------
+
+
+def probes_wanted(pod: objects.Pod, life: PodLife, host_address: str) -> tuple[Wanted, ...]:
+    """The probes that should be going. A run that is asked to end is not asked how it does, but readiness goes on."""
+    address = address_of(pod, life, host_address)
+    wanted = []
+    for spec in (*outcomes.sidecars(pod.spec), *pod.spec.containers):
+        container = life.containers[spec.name]
+        if container.state != "running":
+            continue
+        ending = is_deleted(pod) or container.stop is not None
+        for kind in probe_life.wanted(spec, started=container.startup, deleting=ending):
+            known: Result | None = "success" if kind == "readiness" and container.ready else None
+            wanted.append(Wanted(spec, container.attempt, kind, container.started_at, address, known))
+    return tuple(wanted)
+
+
+def address_of(pod: objects.Pod, life: PodLife, host_address: str) -> str:
+    """Where the pod's servers are reached."""
+    return host_address if pod.spec.host_network else next(iter(life.sandbox.addresses), "")
