@@ -1,4 +1,4 @@
-"""Where an instance keeps its files and what its kernel objects are called: one frozen value made from the environment."""
+"""Where an instance keeps its files and what its kernel objects are called: one frozen value from the environment."""
 
 from __future__ import annotations
 

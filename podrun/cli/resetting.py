@@ -71,36 +71,10 @@ def _delete_pods(client: Client, uids: set[str]) -> None:
 
 
 def _end_by_hand(paths: Paths) -> None:
-    from cgroups import delegation
-    from cgroups.errors import CgroupError
-    from cgroups.group import Group
-    from cgroups.hierarchies import current
+    from podrun.server import last_resort  # all of podrun below the kubelet: only for this
 
-    try:
-        hierarchies = current()
-        group = Group(delegation.resolve_parent(paths.cgroup_parent, hierarchies), hierarchies)
-        if group.path.strip("/") and group.exists():
-            group.kill()
-            group.remove(timeout=10.0)
-    except CgroupError as error:
-        print(f"cannot end what runs in {paths.cgroup_parent}: {error}", file=sys.stderr)
-
-    try:
-        _disconnect(paths.bridge)
-    except (PodrunError, OSError) as error:
-        print(f"cannot remove network bridge {paths.bridge}: {error}", file=sys.stderr)
-
-
-def _disconnect(name: str) -> None:
-    from podrun.network import bridge, firewall
-    from podrun.network.netlink import Rtnetlink
-
-    firewall.remove(name)
-    host = Rtnetlink()
-    try:
-        bridge.remove(host, name)
-    finally:
-        host.close()
+    for problem in last_resort.end(paths):
+        print(problem, file=sys.stderr)
 
 
 def _remove_logs(log_dir: Path, uids: set[str]) -> None:

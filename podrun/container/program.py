@@ -157,8 +157,8 @@ def _default_signals() -> None:
     for number in signal.valid_signals():
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
-    for number in _SIGNALS_OF_LIBC:  # which a parent may have left ignored: some init programs do
-        rt_sigaction.set_default(number)
+    for beyond in _SIGNALS_OF_LIBC:  # which a parent may have left ignored: some init programs do
+        rt_sigaction.set_default(beyond)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 

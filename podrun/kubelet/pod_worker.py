@@ -445,7 +445,7 @@ class PodWorker:
 
 
 def _wish(pod: objects.Pod) -> tuple[object, ...]:
-    """What an object asks for: labels and annotations ask for nothing, the conditions of others open readiness gates."""
+    """What an object asks for. Labels and annotations ask for nothing; conditions of others open readiness gates."""
     meta = pod.metadata
     conditions = status.conditions_of_others(pod.status)
     return replace(pod.spec, node_name=""), meta.deletion_timestamp, meta.deletion_grace_period_seconds, conditions

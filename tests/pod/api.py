@@ -1,4 +1,4 @@
-"""The kubelet's API as a test asks it: HTTP/1.0 over the unix socket. Much quicker than a command, so polling goes here."""
+"""The kubelet's API as a test asks it: HTTP/1.0 over the unix socket. Quicker than a command: for polling."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ class Refusal(Exception):
         self.status = status
 
 
-def request(socket_path: Path, method: str, path: str, body: bytes = b"", content_type: str = "application/json") -> Json:
+def request(
+    socket_path: Path, method: str, path: str, body: bytes = b"", content_type: str = "application/json"
+) -> Json:
     """The answer's JSON. Refusal: the server refused. OSError: nobody serves the socket."""
     head = f"{method} {path} HTTP/1.0\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
     with _connected(socket_path) as connection:

@@ -1,4 +1,4 @@
-"""Instances of podrun for the tests of this folder. `node` is shared by a module's tests; `own_node` is one test's own."""
+"""Instances of podrun for the tests of this folder. `node` is shared by a module, `own_node` is one test's."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -174,7 +174,7 @@ class Instance:
                 return None
             raise
 
-    def wait_for(self, name: str, condition: Callable[[Json], object], what: str, seconds: float =  20) -> Json:
+    def wait_for(self, name: str, condition: Callable[[Json], object], what: str, seconds: float = 20) -> Json:
         """The pod as soon as the condition holds."""
         seen: list[Json] = []
 
@@ -261,7 +261,9 @@ class Instance:
             with contextlib.suppress(Refusal):
                 self.request("DELETE", f"/api/v1/namespaces/{namespace}/pods/{name}?gracePeriodSeconds=0")
         leaf = self.cgroup_parent.child("kubelet").path
-        others = wait_for_none(lambda: [group.path for group in self.cgroup_parent.children() if group.path != leaf], 20)
+        others = wait_for_none(
+            lambda: [group.path for group in self.cgroup_parent.children() if group.path != leaf], 20
+        )
         assert not others, f"pods that do not go: {others}; kubelet:\n{self.kubelet_log()[-3000:]}"
         wait.wait_until(lambda: not self.remains(), "the files of all pods to be gone", 30)
         assert self.stop_kubelet() == 0, self.kubelet_log()
@@ -347,5 +349,3 @@ def kill(pid: int) -> None:
         wait.wait_until(lambda: pidfd.has_ended(descriptor), f"process {pid} to die", 10)
     finally:
         os.close(descriptor)
-
-

@@ -76,7 +76,8 @@ def test_what_ends_while_there_is_no_kubelet_is_told_by_the_next_one(own_node: I
     short = recorded("short", "until [ -e /shared/go ]; do sleep 0.02; done; echo bye; exit 7")
     again = recorded(
         "again",
-        "until [ -e /shared/go ]; do sleep 0.02; done; [ $(wc -l < /shared/again) -gt 1 ] || exit 3; " + manifests.SLEEP,
+        "until [ -e /shared/go ]; do sleep 0.02; done; [ $(wc -l < /shared/again) -gt 1 ] || exit 3; "
+        + manifests.SLEEP,
     )
     own_node.submit(
         manifests.pod("short", short, restartPolicy="Never", **shared_volume(shared)),
