@@ -62,7 +62,7 @@ def command(options: argparse.Namespace, words: list[str]) -> list[str]:
     if any(Path(word.partition("::")[0]).exists() for word in words):
         selection = selection[:2]
     pytest = [f"{PROJECT}/.venv/bin/python", "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    fixed = ["--junit-xml=/job/results/junit.xml", "-o", "faulthandler_timeout=900", *colour()]
+    fixed = ["--junit-xml=/job/results/junit.xml", "-o", "faulthandler_timeout=600", *colour()]
     return [*pytest, *fixed, *selection, *words]
 
 
