@@ -25,6 +25,7 @@ demo: setup ## a pod with two containers, step by step (root)
 	@examples/demo.sh
 
 bench: setup-test ## podrun side by side with crun, runc and podman (root)
+	@setup/apt bench
 	@bench/run
 
 test: setup-test ## everything but the VM (root)
