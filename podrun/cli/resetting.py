@@ -6,6 +6,7 @@ Where the kubelet can't be started or does not manage, what runs is ended throug
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import sys
@@ -99,4 +100,6 @@ def _remove(directory: Path) -> None:
     except FileNotFoundError:
         pass
     except OSError as error:
+        if error.errno == errno.EBUSY and str(error.filename) == str(directory):
+            return  # a mount point, empty now: somebody else put it there
         raise PodrunError(f"cannot remove {error.filename or directory}: {error.strerror}") from error

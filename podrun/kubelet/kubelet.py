@@ -22,6 +22,7 @@ from podrun.store import errors
 logger = logging.getLogger(__name__)
 
 WORKER_RETRY = 5.0  # seconds
+ADOPTION_LIMIT = 5.0  # seconds that the API waits for pods to be taken over
 CLASSES = ("burstable", "besteffort")
 
 
@@ -32,6 +33,7 @@ class Kubelet:
         self._services = services
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.adopted = asyncio.Event()  # the pods of an earlier kubelet are in our hands
 
     async def run(self) -> None:
         pods, version = self._services.store.list(objects.Pod)
@@ -42,6 +44,7 @@ class Kubelet:
         await self._sweep({pod.metadata.uid for pod in pods})
         for pod in pods:
             await self._bind(pod, known.get(pod.metadata.uid))
+        await self._wait_for_workers()
         try:
             await self._follow(version)
         finally:
@@ -49,6 +52,15 @@ class Kubelet:
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
             await asyncio.gather(*(worker.abandon() for worker in self._workers.values()))
+
+    async def _wait_for_workers(self) -> None:
+        """A pod whose processes do not die must not keep the others from being served."""
+        waiting = [asyncio.create_task(worker.resumed.wait()) for worker in self._workers.values()]
+        if waiting:
+            _, late = await asyncio.wait(waiting, timeout=ADOPTION_LIMIT)
+            for task in late:
+                task.cancel()
+        self.adopted.set()
 
     def worker(self, pod: objects.Pod) -> PodWorker | None:
         return self._workers.get(pod.metadata.uid)

@@ -80,6 +80,7 @@ class PodWorker:
         self._written: tuple[PodLife, objects.PodStatus] | None = None
         self._writing: asyncio.Task[None] | None = None
         self._removed = asyncio.Event()
+        self.resumed = asyncio.Event()  # what an earlier kubelet left is taken over
         self._failure: Exception | None = None  # of an effect: its answer will never come
 
     # What others tell it.
@@ -152,6 +153,7 @@ class PodWorker:
             await self._resume()
         else:
             self._emit(Emit("Normal", "Scheduled", self._scheduled()), component="default-scheduler")
+        self.resumed.set()
         wake_at: float | None = 0.0
         while not self._removed.is_set():
             for event in await self._next_events(wake_at):
