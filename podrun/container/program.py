@@ -18,7 +18,7 @@ from podrun.container import devices, identity
 from podrun.container.identity import Account
 from podrun.container.newborn import Birth, StepError, announce, follow_parent
 from podrun.container.plan import ExecPlan, LaunchPlan
-from podrun.linux import close_range, keyctl, rlimits, rt_sigaction
+from podrun.linux import close_range, keyctl, prctl, rlimits, rt_sigaction
 from podrun.linux.openat2 import Resolve, make_directories, openat2
 
 _SIGNALS_OF_LIBC = (32, 33)  # nptl(7); the signal module does not reach them
@@ -108,6 +108,7 @@ def set_limits(birth: ProgramBirth) -> None:
 def drop_privileges(birth: ProgramBirth) -> None:
     keyctl.join_session_keyring()
     identity.drop_privileges(birth.plan.identity, birth.account, birth.plan.seccomp)
+    prctl.set_dumpable(False)  # with fs.suid_dumpable=1, the change of identity has made us readable to the container
     follow_parent(birth)
 
 

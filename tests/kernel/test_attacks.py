@@ -1,0 +1,59 @@
+"""What a hostile image or program tries against the machine. Each attack has a control: the container did run."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from container_stage import GROUP, PASSWD, Failed, Stage, scratch_pod
+
+from cgroups import devices
+from podrun.container import defaults
+from podrun.container.plan import Identity
+
+BLOCK_DEVICES = Path("/sys/dev/block")
+REFUSED = "Operation not permitted"
+
+
+@pytest.fixture
+def pod() -> Iterator[Stage]:
+    with scratch_pod() as stage:
+        stage.make_sandbox()
+        yield stage
+
+
+def test_the_machines_disk_cannot_be_opened_by_a_node_made_inside(pod: Stage) -> None:
+    major, minor = min(entry.name for entry in BLOCK_DEVICES.iterdir()).split(":")
+    attack = ("mknod-block", "/disk", major, minor, "then", "open", "/disk", "r", "then", "open", "/dev/null", "rw")
+    assert pod.run(*attack).lines == ["made", f"open: {REFUSED}", "opened"]
+    name = pod.start(pod.plan("hang"))
+    assert pod.exec(name, *attack).lines == ["made", f"open: {REFUSED}", "opened"]
+    assert REFUSED not in pod.run(*attack, devices=devices.EVERYTHING).lines[1]
+
+
+def test_devices_in_the_image_are_refused_too(pod: Stage) -> None:
+    os.mknod(pod.image / "kmsg", stat.S_IFCHR | 0o666, os.makedev(1, 11))
+    assert pod.run("open", "/kmsg", "w", "then", "open", "/dev/ptmx", "rw").lines == [f"open: {REFUSED}", "opened"]
+    assert pod.run("open", "/kmsg", "w", devices=devices.EVERYTHING).lines == ["opened"]
+
+
+@pytest.mark.parametrize("user", ["4294967295", "ghost", "4294967296", "99999999999999999999"])
+def test_a_user_number_that_means_no_change_does_not_stay_root(pod: Stage, user: str) -> None:
+    (pod.image / "etc" / "passwd").write_text(f"{PASSWD}ghost:x:4294967295:0::/:/bin/sh\n")
+    with pytest.raises(Failed) as failure:
+        pod.run("ids", identity=Identity(user=user, capabilities=defaults.DEFAULT_CAPABILITIES))
+    assert (failure.value.step, failure.value.errno) == ("find user", errno.EINVAL)
+    assert pod.run("ids", identity=Identity(user="2147483647")).output.startswith("uid=2147483647 euid=2147483647 ")
+
+
+def test_a_group_number_that_means_no_change_does_not_stay_root(pod: Stage) -> None:
+    (pod.image / "etc" / "group").write_text(f"{GROUP}ghosts:x:4294967295:web\n")
+    for identity in (Identity(group="ghosts"), Identity(group="4294967295"), Identity(user="web")):
+        with pytest.raises(Failed) as failure:
+            pod.run("ids", identity=identity)
+        assert failure.value.errno == errno.EINVAL
+    assert pod.run("ids", identity=Identity(group="www")).output.startswith("uid=0 euid=0 gid=2345 ")
