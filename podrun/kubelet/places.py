@@ -23,7 +23,8 @@ class PodPlace:
 
     @property
     def etc(self) -> Path:
-        return self.run_dir / "etc"
+        """On the disk: containers may write to these files, and could fill the memory behind /run."""
+        return self.pod_dir / "etc"
 
     @property
     def shim_socket(self) -> Path:
