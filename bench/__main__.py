@@ -31,12 +31,14 @@ def main() -> int:
         return 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up, as Ctrl-C does
     rows: list[Row] = []
-    with stage.opened(quick=options.quick) as ready:
-        for name in options.only:
-            show(name)
-            rows += ROWS[name](ready)
-    figures = f"{machine.facts()}\n{tables.table(rows)}"
-    print(figures)
+    try:
+        with stage.opened(quick=options.quick) as ready:
+            for name in options.only:
+                show(name)
+                rows.extend(ROWS[name](ready))
+    finally:  # what was measured until something went wrong is worth showing, too
+        figures = f"{machine.facts()}\n{tables.table(rows)}"
+        print(figures)
     if options.write:
         tables.write(figures)
     return 0
