@@ -40,12 +40,19 @@ done
 echo "(net, ipc and uts are the same; pid and mnt are each container's own)"
 
 step "4. Each container under its own control group"
-uid=$(podrun get pod localhost -o json | python3 -c 'import json, sys; print(json.load(sys.stdin)["metadata"]["uid"])')
-find /sys/fs/cgroup -type d -path "*/podrun-demo/*pod$uid*" | while read -r group; do
-    for knob in cpu.weight cpu.shares cpu.max cpu.cfs_quota_us memory.max memory.limit_in_bytes; do
-        [ ! -e "$group/$knob" ] || printf '%-22s %-14s %s\n' "$knob" "$(cat "$group/$knob")" "…${group##*podrun-demo}"
-    done
-done | cut -c1-150 | sort -u
+podrun get pod localhost -o json | python3 -c '
+import json, pathlib, sys
+
+pod = json.load(sys.stdin)
+names = {status["containerID"].partition("://")[2]: status["name"] for status in pod["status"]["containerStatuses"]}
+knobs = ("cpu.weight", "cpu.max", "memory.max", "cpu.shares", "cpu.cfs_quota_us", "memory.limit_in_bytes")
+uid = pod["metadata"]["uid"]
+for group in sorted(pathlib.Path("/sys/fs/cgroup").glob(f"**/podrun-demo/**/pod{uid}/**/")):
+    name = "the pod" if group.name.endswith(uid) else names.get(group.name, group.name)
+    for knob in knobs:
+        if (group / knob).exists() and group.name != "pause":
+            print(f"{name:8} {knob:22} {(group / knob).read_text().strip()}")
+'
 
 step "5. They talk over localhost"
 answered() { podrun logs localhost -c client --tail 1 | grep -q hello; }
