@@ -70,6 +70,18 @@ class Group:
         except OSError as error:
             raise CgroupError(f"cannot create control group {self.path}", error.errno or 0) from error
 
+    def create_everywhere(self) -> None:
+        """`create`, in the v1 hierarchies without limits, too: a cgroup namespace made by a member ends here in each.
+
+        Otherwise a program with a user namespace could mount the others from their very top, and freeze the machine.
+        """
+        self.create()
+        try:
+            for point in self._v1_points():
+                self._make_v1(point)
+        except OSError as error:
+            raise CgroupError(f"cannot create control group {self.path}", error.errno or 0) from error
+
     def _make_v2(self, controllers: tuple[str, ...]) -> None:
         needed = tuple(c for c in controllers if c != "cpuset")
         if needed and self.path != "/":
@@ -252,7 +264,10 @@ class Group:
         return tuple(f"{d}/tasks" for d in self._v1_directories() if os.path.isdir(d))
 
     def _v1_directories(self) -> tuple[str, ...]:
-        return tuple(point + self.path for point in dict.fromkeys(self.hierarchies.v1_controllers.values()))
+        return tuple(point + self.path for point in self._v1_points())
+
+    def _v1_points(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.hierarchies.v1_controllers.values(), *self.hierarchies.v1_bystanders)))
 
     def pids(self, *, tree: bool = False) -> list[int]:
         """The processes in this group, with `tree` also those below. Never signal these numbers: see `kill`."""
@@ -298,6 +313,15 @@ class Group:
                 raise
             if self.exists():
                 self.kill_by_signals()
+        self._thaw_v1()
+
+    def _thaw_v1(self) -> None:
+        """What a program has frozen by the v1 freezer heeds no signal before; a killed one does nothing afterwards."""
+        for point in self.hierarchies.v1_bystanders:
+            if os.path.exists(f"{point}{self.path}/freezer.state"):
+                for directory in trees.walk(point + self.path):
+                    with contextlib.suppress(OSError):
+                        files.write(f"{directory}/freezer.state", "THAWED")
 
     def kill_by_signals(self, timeout: float = 10.0) -> None:
         """`kill` without cgroup.kill: signals, again and again while frozen, so that no fork gets away."""

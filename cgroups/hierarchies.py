@@ -29,10 +29,11 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Mounts:
-    """What mountinfo says: v2, and for each v1 controller its hierarchy."""
+    """What mountinfo says: v2, for each v1 controller its hierarchy, and the v1 hierarchies without any of ours."""
 
     v2: Mount | None
     v1: Mapping[str, Mount]
+    bystanders: tuple[Mount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Hierarchies:
     """Those of cpu, memory, pids and cpuset that live on v2."""
     v1_controllers: Mapping[str, str]
     """The others of them, each with its mount point. Co-mounted controllers share one."""
+    v1_bystanders: tuple[str, ...] = ()
+    """Mount points of v1 hierarchies that nothing is limited in: freezer, blkio, name=systemd and the like."""
 
     @property
     def mode(self) -> Literal["v2", "hybrid"]:
@@ -67,6 +70,7 @@ def parse_mountinfo(text: str) -> Mounts:
     hierarchy wins."""
     v2: Mount | None = None
     v1: dict[str, Mount] = {}
+    bystanders: dict[str, Mount] = {}
     for line in text.splitlines():
         place, separator, filesystem = line.partition(" - ")
         if not separator or not filesystem.startswith("cgroup"):
@@ -77,11 +81,14 @@ def parse_mountinfo(text: str) -> Mounts:
             if v2 is None or (v2.root != "/" and mount.root == "/"):
                 v2 = mount
             continue
-        for controller in set(options.split(",")).intersection(NEEDED + OPTIONAL):
+        ours = set(options.split(",")).intersection(NEEDED + OPTIONAL)
+        if not ours and (fields[2] not in bystanders or mount.root == "/"):
+            bystanders[fields[2]] = mount
+        for controller in ours:
             known = v1.get(controller)
             if known is None or (known.root != "/" and mount.root == "/"):
                 v1[controller] = mount
-    return Mounts(v2, v1)
+    return Mounts(v2, v1, tuple(bystanders.values()))
 
 
 def arrange(mounts: Mounts, v2_controllers: frozenset[str]) -> Hierarchies:
@@ -100,7 +107,7 @@ def arrange(mounts: Mounts, v2_controllers: frozenset[str]) -> Hierarchies:
             f"cannot use cgroups: no {names} controller, neither on cgroup v2 ({mounts.v2.point}) nor on v1",
             hint="/proc/cgroups shows whether the kernel has it; cgroup_disable= on its command line turns it off",
         )
-    return Hierarchies(mounts.v2, on_v2, on_v1)
+    return Hierarchies(mounts.v2, on_v2, on_v1, tuple(mount.point for mount in mounts.bystanders))
 
 
 def detect() -> Hierarchies:

@@ -33,6 +33,7 @@ def spawn(plan: LaunchPlan, pod: PodHandles, stdio: Stdio) -> Newborn:
     if plan.pid is NamespaceMode.PRIVATE:
         flags |= CloneFlag.NEWPID
     with placement.new_group(plan.cgroup, plan.limits, plan.devices) as (group, cgroup):
+        group.create_everywhere()
         birth = ContainerBirth(plan=plan, stdio=stdio, pod=pod, group=group, v1_tasks=group.v1_task_files())
         born_in = pod.pause if plan.pid is NamespaceMode.POD else -1
         return bear(STEPS, birth, flags, cgroup=cgroup, pid_namespace_of=born_in)

@@ -67,5 +67,6 @@ def expected(group: Group, controller: str, v2: str, v1: str) -> str:
 
 def left_over(group: Group) -> list[str]:
     """The directories of the group that still exist, in any hierarchy."""
-    points = {group.hierarchies.unified.point, *group.hierarchies.v1_controllers.values()}
+    known = group.hierarchies
+    points = {known.unified.point, *known.v1_controllers.values(), *known.v1_bystanders}
     return [point for point in points if Path(point + group.path).exists()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,3 +58,43 @@ def test_a_group_number_that_means_no_change_does_not_stay_root(pod: Stage) -> N
             pod.run("ids", identity=identity)
         assert failure.value.errno == errno.EINVAL
     assert pod.run("ids", identity=Identity(group="www")).output.startswith("uid=0 euid=0 gid=2345 ")
+
+
+def v1_hierarchies(pod: Stage) -> dict[str, str]:
+    """Mount options by mount point; none on a machine with cgroup v2 alone."""
+    points = {*pod.group.hierarchies.v1_controllers.values(), *pod.group.hierarchies.v1_bystanders}
+    lines = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    kept = ("rw", "ro", "relatime", "noatime", "nosuid", "nodev", "noexec")
+    return {
+        point: ",".join({"name=systemd": "none,name=systemd"}.get(o, o) for o in options.split(",") if o not in kept)
+        for _, point, fstype, options, *_ in lines
+        if fstype == "cgroup" and point in points
+    }
+
+
+def test_a_user_namespace_leads_to_no_cgroup_but_the_containers_own(pod: Stage) -> None:
+    for point, options in v1_hierarchies(pod).items():
+        said = pod.run("mount-cgroup", options, "/tmp", "then", "mkdir", "/tmp/attacked", "then", "echo", "end").lines
+        try:
+            Path(point, "attacked").rmdir()
+        except FileNotFoundError:
+            pass
+        else:
+            pytest.fail(f"the container made a group at the top of {point}")
+        assert said[0].startswith(("mounted", "mount: ", "user namespace: ", "unshare: "))
+        assert said[-1] == "end"
+    name = pod.start(pod.plan("cat", "/proc/self/cgroup", "then", "hang"))
+    groups = Path(f"/proc/{pod.last['pid']}/cgroup").read_text().splitlines()
+    assert {line.split(":", 2)[2] for line in groups} == {pod.group.child(name).path}
+
+
+def test_a_container_that_freezes_itself_can_be_killed(pod: Stage) -> None:
+    freezers = [o for o in v1_hierarchies(pod).values() if "freezer" in o.split(",")]
+    if freezers:
+        freeze = ("mount-cgroup", freezers[0], "/tmp", "then", "echo", "frozen", "then")
+        name = pod.start(pod.plan(*freeze, "overwrite", "/tmp/freezer.state", "FROZEN", "then", "hang"))
+        assert [pod.line(name) for _ in range(2)] == ["mounted\n", "frozen\n"]
+    else:
+        name = pod.start(pod.plan("echo", "nothing freezes on v2", "then", "hang"))
+    pod.group.child(name).kill()
+    assert pod.wait(name).signal == signal.SIGKILL

@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
@@ -50,6 +52,14 @@ static int write_text(char **a) {
     if (fd < 0 || dprintf(fd, "%s\n", a[1]) < 0) return fail("write");
     close(fd);
     puts("written");
+    return 0;
+}
+
+/* overwrite PATH TEXT: in a file that exists, from its beginning */
+static int overwrite(char **a) {
+    int fd = open(a[0], O_WRONLY);
+    if (fd < 0 || write(fd, a[1], strlen(a[1])) < 0) return fail("overwrite");
+    close(fd);
     return 0;
 }
 
@@ -206,6 +216,22 @@ static int peek(char **a) {
     return 0;
 }
 
+static void map_root(const char *path, const char *text) {
+    int fd = open(path, O_WRONLY);
+    if (fd < 0 || write(fd, text, strlen(text)) < 0) fail(path);
+    close(fd);
+}
+
+/* mount-cgroup OPTIONS PATH: of cgroup v1, by the rights of a new user namespace in a new cgroup namespace */
+static int mount_cgroup(char **a) {
+    if (unshare(CLONE_NEWUSER)) return fail("user namespace");
+    map_root("/proc/self/setgroups", "deny");
+    map_root("/proc/self/uid_map", "0 0 1");
+    map_root("/proc/self/gid_map", "0 0 1");
+    if (unshare(CLONE_NEWNS | CLONE_NEWCGROUP)) return fail("unshare");
+    return mount("none", a[1], "cgroup", 0, a[0]) ? fail("mount") : (puts("mounted"), 0);
+}
+
 static int sleep_seconds(char **a) {
     fflush(stdout);
     sleep(atoi(a[0]));
@@ -316,9 +342,9 @@ static int exec_path(char **a) {
 }
 
 static const struct { const char *name; int arguments; int (*answer)(char **); } verbs[] = {
-    {"cat", 1, cat}, {"write", 2, write_text}, {"ls", 1, ls}, {"stat", 1, stat_path}, {"readlink", 1, readlink_path},
+    {"cat", 1, cat}, {"write", 2, write_text}, {"overwrite", 2, overwrite}, {"ls", 1, ls}, {"stat", 1, stat_path}, {"readlink", 1, readlink_path},
     {"open", 2, open_path}, {"flags", 1, flags}, {"chmod", 2, chmod_path}, {"mkdir", 1, mkdir_path}, {"mknod", 3, mknod_path},
-    {"mknod-block", 3, mknod_block},
+    {"mknod-block", 3, mknod_block}, {"mount-cgroup", 2, mount_cgroup},
     {"ids", 0, ids}, {"caps", 0, caps}, {"mounts", 0, mounts}, {"fds", 0, fds}, {"env", 0, env}, {"self", 0, self},
     {"namespaces", 0, namespaces}, {"ps", 0, ps}, {"peek", 1, peek}, {"kill", 2, kill_pid}, {"orphan", 0, orphan},
     {"echo", 1, echo}, {"warn", 1, warn}, {"stdin", 0, echo_stdin}, {"sleep", 1, sleep_seconds}, {"hang", 0, hang},
