@@ -67,11 +67,11 @@ class Paths:
         return self.root / "images"
 
     def pod_run_dir(self, uid: str) -> Path:
-        """Shim socket, journal and the pod's etc files."""
+        """Shim socket and journal."""
         return self.run_dir / "pods" / uid
 
     def pod_dir(self, uid: str) -> Path:
-        """Volumes and container snapshots (upper directories) of one pod."""
+        """Volumes, etc files and container snapshots (upper directories) of one pod."""
         return self.root / "pods" / uid
 
     def pod_log_dir(self, namespace: str, name: str, uid: str) -> Path:

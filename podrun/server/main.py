@@ -57,6 +57,9 @@ def _only_one(paths: Paths) -> Iterator[None]:
     try:
         for directory in (paths.root, paths.run_dir):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            pods = directory / "pods"
+            pods.mkdir(exist_ok=True)
+            pods.chmod(0o700)  # volumes anybody may write, set-user-ID programs: also where the admin opened the root
         descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise PodrunError(f"cannot use {error.filename}: {error.strerror}") from error
