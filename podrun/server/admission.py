@@ -15,6 +15,7 @@ from podrun.api import (
     validate,
     validate_meta,
     validate_names,
+    validate_node,
     validate_update,
 )
 from podrun.api.field_errors import FieldError
@@ -29,6 +30,8 @@ def admit(new: objects.Object, kind: kinds.Kind, namespace: str) -> objects.Obje
     metadata = _new_metadata(new.metadata, kind, namespace)
     match new:
         case objects.Pod():
+            if validate_update.MIRROR in metadata.annotations:
+                raise status_errors.forbidden("pods", metadata.name, "only the kubelet may create mirror pods")
             pod = defaults.default_pod(replace(new, metadata=metadata, status=objects.PodStatus(phase="Pending")))
             _refuse("Pod", metadata.name, [*validate.validate_pod(pod), *supported.unsupported(pod)])
             status = objects.PodStatus(phase="Pending", qos_class=pod_resources.qos_class(pod.spec))
@@ -58,6 +61,10 @@ def admit_change(new: objects.Object, old: objects.Object) -> objects.Object:
             return pod
         case objects.Namespace(), objects.Namespace():
             return replace(new, metadata=metadata, spec=old.spec, status=old.status)
+        case objects.Node(), objects.Node():
+            changed = replace(old, metadata=metadata, spec=new.spec)
+            _refuse("Node", metadata.name, list(validate_node.check_node_update(changed, old)))
+            return changed
         case _:
             raise status_errors.method_not_allowed()
 

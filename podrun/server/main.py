@@ -13,8 +13,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from msgspec.structs import replace
-
 from cgroups import delegation
 from cgroups.errors import CgroupError
 from cgroups.group import Group
@@ -180,7 +178,7 @@ async def _introduce(store: Store, services: Services) -> None:
             objects.Node,
             "",
             fresh.metadata.name,
-            lambda known: replace(known, spec=fresh.spec, status=fresh.status),
+            lambda known: this_node.renewed(known, fresh),
             durable=False,
         )
 
