@@ -20,6 +20,7 @@ from podrun.api import (
 )
 from podrun.api.field_errors import FieldError
 from podrun.kubelet import resources as pod_resources
+from podrun.server import resources
 
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 """Of generated names, as apimachinery's util/rand: no vowels, no words."""
@@ -45,6 +46,16 @@ def admit(new: objects.Object, kind: kinds.Kind, namespace: str) -> objects.Obje
             return replace(new, metadata=metadata, spec=spec, status=objects.NamespaceStatus(phase="Active"))
         case _:
             raise status_errors.method_not_allowed()
+
+
+def admit_local(new: objects.Object) -> objects.Object:
+    """What is asked for by a file on this machine, as `admit`; also StatusError: a kind that is not carried out yet."""
+    name = type(new).__name__
+    kind = kinds.find("v1", name)
+    if kind is None or kind.name not in resources.CREATABLE:
+        message = f'cannot create {name} "{new.metadata.name}": podrun does not carry out this kind yet'
+        raise status_errors.StatusError(404, "NotFound", message)
+    return admit(new, kind, new.metadata.namespace or "default")
 
 
 def admit_change(new: objects.Object, old: objects.Object) -> objects.Object:

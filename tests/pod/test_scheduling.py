@@ -165,7 +165,7 @@ def test_a_pod_that_names_the_node_is_rejected_by_the_kubelet(node: Instance) ->
     assert "OutOfcpu" in node.run("get", "pods").stdout
     node.restart_kubelet()
     node.run("delete", "pod", "greedy", "picky")
-    assert node.pods() == {}
+    assert not {"greedy", "picky"} & set(node.pods())
 
 
 def test_a_pod_of_another_scheduler_is_left_alone(node: Instance) -> None:
