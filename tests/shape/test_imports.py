@@ -55,6 +55,7 @@ PURE = [
     "podrun/kubelet/probe_life.py",
     "podrun/kubelet/resources.py",
     "podrun/kubelet/scheduler.py",
+    "podrun/kubelet/static_manifests.py",
     "podrun/kubelet/status.py",
     "podrun/kubelet/stopping.py",
     "podrun/api/defaults.py",
