@@ -52,6 +52,8 @@ TOLERATION = {"key": "a", "operator": "Exists"}
 @pytest.mark.parametrize(
     ("before", "after"),
     [
+        ({}, {"activeDeadlineSeconds": 60}),
+        ({"activeDeadlineSeconds": 60}, {"activeDeadlineSeconds": 5}),
         ({}, {"tolerations": [TOLERATION]}),
         ({"tolerations": [TOLERATION]}, {"tolerations": [TOLERATION, TOLERATION | {"key": "b"}]}),
         ({"schedulingGates": GATES}, {"schedulingGates": GATES[:1]}),
@@ -94,6 +96,11 @@ def test_what_may_change_changes_in_every_way(tmp_path: Path, before: Json, afte
     [
         ({}, {"nodeSelector": {"a": "b"}}, FORBIDDEN),
         ({}, {"restartPolicy": "Never"}, FORBIDDEN),
+        (
+            {"activeDeadlineSeconds": 60},
+            {"activeDeadlineSeconds": 90},
+            "spec.activeDeadlineSeconds: Invalid value: 90: must be less than or equal to previous value",
+        ),
         ({}, {"nodeName": "there"}, FORBIDDEN),
         ({}, {"terminationGracePeriodSeconds": 5}, FORBIDDEN),
         ({}, {"containers": [{"name": "main", "image": "busybox:1", "command": ["x"]}]}, FORBIDDEN),
