@@ -43,7 +43,7 @@ class Kubelet:
         await self._services.wiring.adopt(
             {uid: life.sandbox.addresses for uid, life in known.items() if life.sandbox.addresses}
         )
-        await self._sweep({pod.metadata.uid for pod in pods})
+        await self._sweep({uid for pod in pods if (uid := pod.metadata.uid) in known or not _is_going(pod)})
         for pod in pods:
             self._bind(pod, known.get(pod.metadata.uid))
         await self._wait_for_workers()
@@ -216,3 +216,8 @@ class Kubelet:
         for name in (*CLASSES, "shims"):
             with contextlib.suppress(CgroupError):
                 Group(f"{self._services.cgroup_parent}/{name}", self._services.hierarchies).remove(timeout=0.0)
+
+
+def _is_going(pod: objects.Pod) -> bool:
+    """Without a life, such a pod never gets a worker, so what an earlier kubelet began to make of it is swept."""
+    return pod.metadata.deletion_timestamp is not None
