@@ -36,15 +36,13 @@ def _rows(*fields: str) -> tuple[Row, ...]:
 METADATA = _rows("finalizers", "owner_references")
 
 SPEC = (
-    *_rows("affinity", "dns_config", "ephemeral_containers", "host_ipc", "host_pid"),
-    *_rows("hostname_override", "image_pull_secrets", "node_selector", "overhead", "priority_class_name"),
-    *_rows("resource_claims", "resources", "runtime_class_name", "scheduling_gates"),
-    *_rows("set_hostname_as_fqdn", "subdomain", "topology_spread_constraints"),
+    *_rows("dns_config", "ephemeral_containers", "host_ipc", "host_pid"),
+    *_rows("hostname_override", "image_pull_secrets", "overhead", "priority_class_name"),
+    *_rows("resource_claims", "resources", "runtime_class_name", "set_hostname_as_fqdn", "subdomain"),
     Row("dns_policy", ("Default", "ClusterFirst")),
     Row("host_users", (True,)),
     Row("os", (objects.PodOS(name="linux"),)),
     Row("priority", (0,)),
-    Row("scheduler_name", ("default-scheduler",)),
 )
 
 POD_SECURITY = (
@@ -82,7 +80,8 @@ MOUNT = (
     Row("mount_propagation", ("None",)),
     Row("recursive_read_only", ("Disabled",)),
 )
-RESOURCES = frozenset(("cpu", "memory"))
+LIMITS = frozenset(("cpu", "memory"))
+REQUESTS = frozenset(("cpu", "memory", "ephemeral-storage"))
 
 VOLUME = _rows(*(field for field in Volume.__struct_fields__ if field not in ("name", "empty_dir", "host_path")))
 EMPTY_DIR = _rows("medium", "size_limit")
@@ -117,8 +116,11 @@ def _container(container: Container, spec: PodSpec, path: str) -> Iterator[str]:
         yield from _refused(ENV, variable, f"{path}.env[{index}]")
     for index, mount in enumerate(container.volume_mounts):
         yield from _refused(MOUNT, mount, f"{path}.volumeMounts[{index}]")
-    for shown, amounts in (("limits", container.resources.limits), ("requests", container.resources.requests)):
-        yield from (f"{path}.resources.{shown}[{name}]" for name in amounts if name not in RESOURCES)
+    for shown, amounts, known in (
+        ("limits", container.resources.limits, LIMITS),
+        ("requests", container.resources.requests, REQUESTS),
+    ):
+        yield from (f"{path}.resources.{shown}[{name}]" for name in amounts if name not in known)
     if container.resources.claims:
         yield f"{path}.resources.claims"
     yield from _refused(CONTAINER, container, path)

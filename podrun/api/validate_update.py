@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from podrun.api import field_errors, validate
 from podrun.api import validate_names as names
 from podrun.api.field_errors import FieldError
-from podrun.api.objects import Container, Pod, PodSpec, Toleration
+from podrun.api.objects import Affinity, Container, NodeSelectorTerm, Pod, PodSpec, Toleration
 from podrun.api.validate_meta import check_meta_update
 from podrun.api.validate_names import Errors
 
@@ -21,10 +21,13 @@ _UPDATABLE = (
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
 )
 
+MIRROR = "kubernetes.io/config.mirror"
+
 
 def validate_pod_update(new: Pod, old: Pod) -> list[FieldError]:
     """Every error of a change from `old` to `new`, both with defaults set."""
     errors = [*check_meta_update(new.metadata, old.metadata), *validate.check_pod(new)]
+    errors += _annotations(new.metadata.annotations, old.metadata.annotations)
     for path, newer, older in (
         ("spec.containers", new.spec.containers, old.spec.containers),
         ("spec.initContainers", new.spec.init_containers, old.spec.init_containers),
@@ -34,7 +37,10 @@ def validate_pod_update(new: Pod, old: Pod) -> list[FieldError]:
     errors += _deadline(new.spec, old.spec)
     errors += _tolerations(new.spec.tolerations, old.spec.tolerations)
     errors += _gates(new.spec, old.spec)
-    comparable = _with_updatable_fields_of(new.spec, old.spec)
+    gated = bool(old.spec.scheduling_gates)
+    if gated:
+        errors += _narrowing(new.spec, old.spec)
+    comparable = _with_updatable_fields_of(new.spec, old.spec, gated=gated)
     if comparable != old.spec:
         changes = "\n".join(_differences(msgspec.to_builtins(old.spec), msgspec.to_builtins(comparable), "spec"))
         detail = f"pod updates may not change fields other than {_UPDATABLE}\n{changes}"
@@ -68,7 +74,54 @@ def _gates(new: PodSpec, old: PodSpec) -> Errors:
             yield field_errors.forbidden(f"spec.schedulingGates[{index}].name", detail)
 
 
-def _with_updatable_fields_of(new: PodSpec, old: PodSpec) -> PodSpec:
+def _annotations(new: dict[str, str], old: dict[str, str]) -> Errors:
+    """Only the kubelet says which pod stands for a file."""
+    path = f"metadata.annotations[{MIRROR}]"
+    if MIRROR in old and new.get(MIRROR) != old[MIRROR]:
+        yield field_errors.forbidden(path, "may not remove or update mirror pod annotation")
+    if MIRROR in new and MIRROR not in old:
+        yield field_errors.forbidden(path, "may not add mirror pod annotation")
+
+
+_ADDITIONS_ONLY = "only additions are allowed (no mutations or deletions)"
+
+
+def _narrowing(new: PodSpec, old: PodSpec) -> Errors:
+    """A pod behind a scheduling gate may still ask for less of the nodes, never for others (KEP-3838)."""
+    if any(new.node_selector.get(key) != value for key, value in old.node_selector.items()):
+        yield field_errors.invalid("spec.nodeSelector", new.node_selector, _ADDITIONS_ONLY)
+    path = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
+    before, after = _required_terms(old), _required_terms(new)
+    if not before:
+        return
+    if len(after) != len(before):
+        detail = "no additions/deletions to non-empty NodeSelectorTerms list are allowed"
+        yield field_errors.invalid(path, msgspec.to_builtins(after), detail)
+        return
+    for index, (older, newer) in enumerate(zip(before, after, strict=True)):
+        kept = _begins_with(newer.match_expressions, older.match_expressions)
+        if not kept or not _begins_with(newer.match_fields, older.match_fields):
+            yield field_errors.invalid(f"{path}[{index}]", msgspec.to_builtins(newer), _ADDITIONS_ONLY)
+
+
+def _begins_with(new: tuple[Any, ...], old: tuple[Any, ...]) -> bool:
+    return new[: len(old)] == old
+
+
+def _required_terms(spec: PodSpec) -> tuple[NodeSelectorTerm, ...]:
+    affinity = spec.affinity.node_affinity if spec.affinity else None
+    required = affinity.required_during_scheduling_ignored_during_execution if affinity else None
+    return required.node_selector_terms if required else ()
+
+
+def _with_node_affinity_of(new: PodSpec, old: PodSpec) -> Affinity | None:
+    """The new affinity with the old one's nodes; nothing where that leaves nothing."""
+    before = old.affinity.node_affinity if old.affinity else None
+    affinity = replace(new.affinity or Affinity(), node_affinity=before)
+    return None if affinity == Affinity() and old.affinity is None else affinity
+
+
+def _with_updatable_fields_of(new: PodSpec, old: PodSpec, *, gated: bool) -> PodSpec:
     """The new spec with whatever may change put back: any difference left is an error."""
     grace = new.termination_grace_period_seconds
     before = old.termination_grace_period_seconds
@@ -81,6 +134,8 @@ def _with_updatable_fields_of(new: PodSpec, old: PodSpec) -> PodSpec:
         active_deadline_seconds=old.active_deadline_seconds,
         tolerations=old.tolerations,
         scheduling_gates=old.scheduling_gates,
+        node_selector=old.node_selector if gated else new.node_selector,
+        affinity=_with_node_affinity_of(new, old) if gated else new.affinity,
         termination_grace_period_seconds=grace,
     )
 

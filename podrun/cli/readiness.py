@@ -137,6 +137,9 @@ def _hopeless(container: dict[str, Any], *, never: bool) -> str:
 
 
 def _progress(phase: str, status: dict[str, Any]) -> str:
+    for condition in status.get("conditions") or []:
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return _join(phase, condition.get("message") or condition.get("reason") or "not scheduled")
     containers = list(_containers(status))
     ready = sum(bool(one.get("ready")) for one in status.get("containerStatuses") or [])
     reasons = []

@@ -16,6 +16,7 @@ from podrun.image.images import Image
 from podrun.kubelet import lives, trees
 from podrun.kubelet.lives import PodLife
 from podrun.kubelet.pod_worker import PodWorker
+from podrun.kubelet.scheduling_queue import SchedulingQueue
 from podrun.kubelet.services import Services
 from podrun.store import errors
 
@@ -34,6 +35,7 @@ class Kubelet:
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.adopted = asyncio.Event()  # the pods of an earlier kubelet are in our hands
+        self._queue = SchedulingQueue(services, self._placed, self._start)
 
     async def run(self) -> None:
         pods, version = self._services.store.list(objects.Pod)
@@ -41,13 +43,16 @@ class Kubelet:
         await self._services.wiring.adopt(
             {uid: life.sandbox.addresses for uid, life in known.items() if life.sandbox.addresses}
         )
-        await self._sweep({pod.metadata.uid for pod in pods})
+        await self._sweep({uid for pod in pods if (uid := pod.metadata.uid) in known or not _is_going(pod)})
         for pod in pods:
-            await self._bind(pod, known.get(pod.metadata.uid))
+            self._bind(pod, known.get(pod.metadata.uid))
         await self._wait_for_workers()
+        scheduling = asyncio.create_task(self._queue.run())
         try:
             await self._follow(version)
         finally:
+            scheduling.cancel()
+            await asyncio.gather(scheduling, return_exceptions=True)
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -92,39 +97,42 @@ class Kubelet:
                         if event.type == "DELETED":
                             self._forsake(event.object)
                         else:
-                            await self._bind(event.object, None)
+                            self._bind(event.object, None)
                 return
             except errors.ExpiredError:
                 pods, version = self._services.store.list(objects.Pod)
-                await self._catch_up(pods)
+                self._catch_up(pods)
 
-    async def _catch_up(self, pods: list[objects.Pod]) -> None:
+    def _catch_up(self, pods: list[objects.Pod]) -> None:
         present = {pod.metadata.uid for pod in pods}
         for uid, worker in list(self._workers.items()):
             if uid not in present:
                 worker.forsake()
         for pod in pods:
-            await self._bind(pod, None)
+            self._bind(pod, None)
 
-    async def _bind(self, pod: objects.Pod, life: PodLife | None) -> None:
-        """Tell the pod's worker, or give it one. A pod that asks for another node waits here for ever."""
+    def _bind(self, pod: objects.Pod, life: PodLife | None) -> None:
+        """Tell the pod's worker, or let the pod wait for one. One that asks for another node waits for ever."""
         uid = pod.metadata.uid
         if (worker := self._workers.get(uid)) is not None:
             if worker.concerns(pod):
                 worker.sync(pod)
-            return
-        if pod.spec.node_name not in ("", self._services.host.name):
-            if pod.metadata.deletion_timestamp is not None:
-                await self._remove_foreign(pod)
-            return
-        self._workers[uid] = PodWorker(self._services, pod, life)
-        self._tasks[uid] = asyncio.create_task(self._work(uid))
+            self._queue.look_again()
+        elif life is not None:
+            self._start(pod, life)
+        else:
+            self._queue.put(pod)
 
-    async def _remove_foreign(self, pod: objects.Pod) -> None:
-        with contextlib.suppress(errors.StoreError):
-            await self._services.store.delete(
-                objects.Pod, pod.metadata.namespace, pod.metadata.name, uid=pod.metadata.uid
-            )
+    def _start(self, pod: objects.Pod, life: PodLife | None = None) -> None:
+        self._workers[pod.metadata.uid] = PodWorker(self._services, pod, life)
+        self._tasks[pod.metadata.uid] = asyncio.create_task(self._work(pod.metadata.uid))
+
+    def _placed(self) -> Iterator[objects.Pod]:
+        """The newest version of every pod that has not ended."""
+        for uid, worker in self._workers.items():
+            if not worker.life.final:
+                stored = self._services.store.by_uid(uid)
+                yield stored if isinstance(stored, objects.Pod) else worker.pod
 
     async def _work(self, uid: str) -> None:
         """Until the pod is removed. A worker that fails is replaced: its life is what it last wrote down."""
@@ -140,6 +148,7 @@ class Kubelet:
                 self._workers[uid] = PodWorker(self._services, worker.pod, worker.life)
         self._workers.pop(uid, None)
         self._tasks.pop(uid, None)
+        self._queue.look_again()
         if not self._workers:
             self.remove_class_groups()
 
@@ -207,3 +216,8 @@ class Kubelet:
         for name in (*CLASSES, "shims"):
             with contextlib.suppress(CgroupError):
                 Group(f"{self._services.cgroup_parent}/{name}", self._services.hierarchies).remove(timeout=0.0)
+
+
+def _is_going(pod: objects.Pod) -> bool:
+    """Without a life, such a pod never gets a worker, so what an earlier kubelet began to make of it is swept."""
+    return pod.metadata.deletion_timestamp is not None

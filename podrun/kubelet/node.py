@@ -8,6 +8,7 @@ import socket
 from pathlib import Path
 
 import psutil
+from msgspec.structs import replace
 
 import podrun
 from podrun.api import objects, quantity, times
@@ -68,6 +69,17 @@ def node(name: str, addresses: tuple[str, ...], pod_cidr: str, root: Path, now: 
             ),
             node_info=_node_info(architecture),
         ),
+    )
+
+
+def renewed(known: objects.Node, fresh: objects.Node) -> objects.Node:
+    """The node at a later start of the kubelet: what was set on it stays, what the kubelet knows itself is as it is."""
+    labels = known.metadata.labels | fresh.metadata.labels
+    return replace(
+        known,
+        metadata=replace(known.metadata, labels=labels),
+        spec=replace(fresh.spec, taints=known.spec.taints, unschedulable=known.spec.unschedulable),
+        status=fresh.status,
     )
 
 

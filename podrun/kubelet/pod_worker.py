@@ -151,7 +151,7 @@ class PodWorker:
     async def _live(self) -> None:
         if self._adopted:
             await self._resume()
-        else:
+        elif not self.pod.spec.node_name:
             self._emit(Emit("Normal", "Scheduled", self._scheduled()), component="default-scheduler")
         self.resumed.set()
         wake_at: float | None = 0.0

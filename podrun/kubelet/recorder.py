@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 COMPONENT = "kubelet"
 SCHEDULER = "default-scheduler"
 MOST_REMEMBERED = 4096
+NAMESPACE_OF_OTHERS = "default"  # events about objects that are in no namespace
+
+About = objects.Pod | objects.Node
 
 _Key = tuple[str, str, str, str, str]
 
@@ -34,9 +37,9 @@ class Recorder:
         self._serial = 0
 
     def record(
-        self, pod: objects.Pod, type: str, reason: str, message: str, container: str = "", component: str = COMPONENT
+        self, about: About, type: str, reason: str, message: str, container: str = "", component: str = COMPONENT
     ) -> None:
-        task = asyncio.create_task(self._record(pod, type, reason, message, container, component))
+        task = asyncio.create_task(self._record(about, type, reason, message, container, component))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -45,26 +48,24 @@ class Recorder:
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _record(
-        self, pod: objects.Pod, type: str, reason: str, message: str, container: str, component: str
-    ) -> None:
-        key = (pod.metadata.uid, container, type, reason, message)
+    async def _record(self, about: About, type: str, reason: str, message: str, container: str, component: str) -> None:
+        key = (about.metadata.uid, container, type, reason, message)
         now = time.time()
         try:
             async with self._lock:
-                if not await self._counted(pod, key, now):
-                    await self._create(pod, key, now, component)
+                if not await self._counted(about, key, now):
+                    await self._create(about, key, now, component)
         except errors.StoreError as error:
-            logger.warning("cannot record event %s of pod %s: %s", reason, pod.metadata.name, error)
+            logger.warning("cannot record event %s of %s: %s", reason, about.metadata.name, error)
 
-    async def _counted(self, pod: objects.Pod, key: _Key, now: float) -> bool:
+    async def _counted(self, about: About, key: _Key, now: float) -> bool:
         name = self._names.get(key)
         if name is None:
             return False
         with contextlib.suppress(errors.NotFoundError):
             await self._store.update(
                 objects.Event,
-                pod.metadata.namespace,
+                about.metadata.namespace or NAMESPACE_OF_OTHERS,
                 name,
                 lambda event: replace(event, count=event.count + 1, last_timestamp=times.rfc3339(now)),
                 durable=False,
@@ -72,21 +73,21 @@ class Recorder:
             return True
         return False
 
-    async def _create(self, pod: objects.Pod, key: _Key, now: float, component: str) -> None:
-        meta = pod.metadata
+    async def _create(self, about: About, key: _Key, now: float, component: str) -> None:
+        meta = about.metadata
         _, container, type, reason, message = key
         self._serial += 1
         name = f"{meta.name}.{int(now * 1e9) + self._serial:x}"
         event = objects.Event(
-            metadata=objects.ObjectMeta(name=name, namespace=meta.namespace),
+            metadata=objects.ObjectMeta(name=name, namespace=meta.namespace or NAMESPACE_OF_OTHERS),
             involved_object=objects.ObjectReference(
-                kind="Pod",
+                kind=about.kind,
                 namespace=meta.namespace,
                 name=meta.name,
                 uid=meta.uid,
                 api_version="v1",
                 resource_version=meta.resource_version,
-                field_path=_field_path(pod, container),
+                field_path=_field_path(about, container),
             ),
             reason=reason,
             message=message,
@@ -104,8 +105,8 @@ class Recorder:
         self._names[key] = name
 
 
-def _field_path(pod: objects.Pod, container: str) -> str:
-    if not container:
+def _field_path(about: About, container: str) -> str:
+    if not container or not isinstance(about, objects.Pod):
         return ""
-    group = "initContainers" if any(c.name == container for c in pod.spec.init_containers) else "containers"
+    group = "initContainers" if any(c.name == container for c in about.spec.init_containers) else "containers"
     return f"spec.{group}{{{container}}}"

@@ -15,12 +15,14 @@ PAUSE_OOM_SCORE_ADJ = -998
 GUARANTEED_OOM_SCORE_ADJ = -997
 BEST_EFFORT_OOM_SCORE_ADJ = 1000
 
-COUNTED: Mapping[str, Callable[[str], int]] = {"cpu": quantity.milli_cpu, "memory": quantity.bytes_value}
+COUNTED = ("cpu", "memory")  # for the QoS class and the limits of the pod
 
 
 def amount(resources: Mapping[str, str], name: str) -> int:
-    """Thousandths of a CPU, or bytes of memory; 0 where nothing is said."""
-    return COUNTED[name](resources[name]) if name in resources else 0
+    """Thousandths of a CPU, or units of anything else (bytes of memory); 0 where nothing is said."""
+    if name not in resources:
+        return 0
+    return quantity.milli_cpu(resources[name]) if name == "cpu" else quantity.bytes_value(resources[name])
 
 
 def qos_class(spec: objects.PodSpec) -> str:
@@ -49,9 +51,19 @@ def _request(resources: objects.ResourceRequirements, name: str) -> int:
 
 
 def pod_request(spec: objects.PodSpec, name: str) -> int:
-    """What the pod as a whole asks for: its containers together, or one init container where that is more."""
-    together = sum(_request(c.resources, name) for c in spec.containers)
-    return max([together, *(_request(c.resources, name) for c in spec.init_containers)])
+    """What the pod as a whole asks for; `name` is any resource."""
+    return _at_once(spec, lambda container: _request(container.resources, name))
+
+
+def _at_once(spec: objects.PodSpec, amount_of: Callable[[objects.Container], int]) -> int:
+    """The most that runs at once (KEP-753): containers and all sidecars, or an init container and those before it."""
+    sidecars = most = 0
+    for container in spec.init_containers:
+        if objects.is_sidecar(container):
+            sidecars += amount_of(container)
+        else:
+            most = max(most, sidecars + amount_of(container))
+    return max(most, sidecars + sum(amount_of(container) for container in spec.containers))
 
 
 def container_limits(resources: objects.ResourceRequirements) -> Limits:
@@ -74,9 +86,9 @@ def pod_limits(spec: objects.PodSpec) -> Limits:
 
 
 def _limit_of_all(spec: objects.PodSpec, name: str) -> int:
-    regular = [amount(c.resources.limits, name) for c in spec.containers]
-    init = [amount(c.resources.limits, name) for c in spec.init_containers]
-    return max(sum(regular), *init, 0) if all(regular) and all(init) else 0
+    if not all(amount(c.resources.limits, name) for c in (*spec.init_containers, *spec.containers)):
+        return 0
+    return _at_once(spec, lambda container: amount(container.resources.limits, name))
 
 
 def cgroup_of_pod(parent: str, spec: objects.PodSpec, uid: str) -> str:

@@ -15,10 +15,12 @@ from podrun.api import (
     validate,
     validate_meta,
     validate_names,
+    validate_node,
     validate_update,
 )
 from podrun.api.field_errors import FieldError
 from podrun.kubelet import resources as pod_resources
+from podrun.server import resources
 
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 """Of generated names, as apimachinery's util/rand: no vowels, no words."""
@@ -29,6 +31,8 @@ def admit(new: objects.Object, kind: kinds.Kind, namespace: str) -> objects.Obje
     metadata = _new_metadata(new.metadata, kind, namespace)
     match new:
         case objects.Pod():
+            if validate_update.MIRROR in metadata.annotations:
+                raise status_errors.forbidden("pods", metadata.name, "only the kubelet may create mirror pods")
             pod = defaults.default_pod(replace(new, metadata=metadata, status=objects.PodStatus(phase="Pending")))
             _refuse("Pod", metadata.name, [*validate.validate_pod(pod), *supported.unsupported(pod)])
             status = objects.PodStatus(phase="Pending", qos_class=pod_resources.qos_class(pod.spec))
@@ -42,6 +46,16 @@ def admit(new: objects.Object, kind: kinds.Kind, namespace: str) -> objects.Obje
             return replace(new, metadata=metadata, spec=spec, status=objects.NamespaceStatus(phase="Active"))
         case _:
             raise status_errors.method_not_allowed()
+
+
+def admit_local(new: objects.Object) -> objects.Object:
+    """What is asked for by a file on this machine, as `admit`; also StatusError: a kind that is not carried out yet."""
+    name = type(new).__name__
+    kind = kinds.find("v1", name)
+    if kind is None or kind.name not in resources.CREATABLE:
+        message = f'cannot create {name} "{new.metadata.name}": podrun does not carry out this kind yet'
+        raise status_errors.StatusError(404, "NotFound", message)
+    return admit(new, kind, new.metadata.namespace or "default")
 
 
 def admit_change(new: objects.Object, old: objects.Object) -> objects.Object:
@@ -58,6 +72,10 @@ def admit_change(new: objects.Object, old: objects.Object) -> objects.Object:
             return pod
         case objects.Namespace(), objects.Namespace():
             return replace(new, metadata=metadata, spec=old.spec, status=old.status)
+        case objects.Node(), objects.Node():
+            changed = replace(old, metadata=metadata, spec=new.spec)
+            _refuse("Node", metadata.name, list(validate_node.check_node_update(changed, old)))
+            return changed
         case _:
             raise status_errors.method_not_allowed()
 

@@ -1,5 +1,5 @@
-"""`apply` as kubectl does it: create what is not there; else merge labels and annotations three ways, by what was
-applied last, and ask for the manifest's spec if that is another one than last time."""
+"""`apply` as kubectl does it: create what is not there; else merge what was applied last, what is there and what is
+asked for now."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, Literal, cast
 import msgspec
 from msgspec.structs import replace
 
-from podrun.api import kinds, objects
-from podrun.server import admission
+from podrun.api import kinds, objects, parse
+from podrun.server import admission, merging
 from podrun.store import Store
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -75,9 +75,16 @@ def merged(old: objects.Object, wish: Wish) -> objects.Object:
         finalizers=asked.finalizers or old.metadata.finalizers,
     )
     new = replace(wish.new, metadata=metadata)
-    if last.get("spec") == msgspec.json.decode(wish.text).get("spec") and hasattr(old, "spec"):
-        new = replace(new, spec=old.spec)
+    if isinstance(old, objects.Pod):
+        new = replace(new, spec=_merged_spec(old, last.get("spec"), msgspec.json.decode(wish.text)))
     return admission.admit_change(new, old)
+
+
+def _merged_spec(old: objects.Pod, last: Any, asked: dict[str, Any]) -> objects.PodSpec:
+    spec = merging.three_way(msgspec.json.decode(kinds.to_json(old.spec)), last, asked["spec"])
+    pod = parse.from_value({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": old.metadata.name}, "spec": spec})
+    assert isinstance(pod, objects.Pod)
+    return pod.spec
 
 
 def _three_way(live: dict[str, str], last: dict[str, str], asked: dict[str, str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ KUBERNETES = ("1", "33")
 """The minor version whose API this follows; clients compare it with their own."""
 
 _VERBS = ("delete", "deletecollection", "get", "list", "watch")
-_CHANGING = ("create", "patch", "update")
+_CHANGING = ("patch", "update")
 _SUBRESOURCES = (("pods/status", ("get", "patch", "update")), ("pods/log", ("get",)), ("pods/exec", ("create", "get")))
 
 
@@ -64,7 +64,9 @@ async def info(request: web.Request) -> web.StreamResponse:
 
 
 def _resource(kind: kinds.Kind) -> dict[str, Any]:
-    verbs = sorted((*_VERBS, *(_CHANGING if kind.name in resources.CREATABLE else ())))
+    changing = _CHANGING if kind.name in resources.CHANGEABLE else ()
+    creating = ("create",) if kind.name in resources.CREATABLE else ()
+    verbs = sorted((*_VERBS, *changing, *creating))
     described: dict[str, Any] = {
         "name": kind.plural,
         "singularName": kind.name.lower(),

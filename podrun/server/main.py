@@ -13,8 +13,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from msgspec.structs import replace
-
 from cgroups import delegation
 from cgroups.errors import CgroupError
 from cgroups.group import Group
@@ -29,10 +27,11 @@ from podrun.kubelet.planner import Node
 from podrun.kubelet.recorder import Recorder
 from podrun.kubelet.services import Services
 from podrun.kubelet.shims import ForkServer
+from podrun.kubelet.static_pods import StaticPods
 from podrun.kubelet.status import Host
 from podrun.kubelet.wiring import Wiring
 from podrun.paths import Paths
-from podrun.server import app, listen
+from podrun.server import admission, app, listen
 from podrun.server.agent import LocalAgent
 from podrun.store import Store, errors
 
@@ -111,6 +110,7 @@ async def _serve(paths: Paths, hierarchies: Hierarchies, cgroup_parent: str) -> 
         await _introduce(store, services)
         await services.fork_server.start()
         running = asyncio.create_task(kubelet.run())
+        files = asyncio.create_task(StaticPods(services, admission.admit_local).run())
         pruning = asyncio.create_task(_prune(store))
         adopted = asyncio.create_task(kubelet.adopted.wait())
         await asyncio.wait({running, adopted}, return_when=asyncio.FIRST_COMPLETED)
@@ -118,12 +118,13 @@ async def _serve(paths: Paths, hierarchies: Hierarchies, cgroup_parent: str) -> 
         runner = await listen.serve(app.make_app(store, LocalAgent(kubelet, services), paths), paths.socket)
         logger.info("serving %s", paths.socket)
         waiting = asyncio.create_task(stopped.wait())
-        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            running.result()
-        for task in (pruning, running, waiting):
-            task.cancel()
-        await asyncio.gather(pruning, running, return_exceptions=True)
+        await asyncio.wait({running, files, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (running, files):
+            if task.done():
+                task.result()
+        for each in (pruning, files, running, waiting):
+            each.cancel()
+        await asyncio.gather(pruning, files, running, return_exceptions=True)
     finally:
         if runner is not None:
             await runner.cleanup()
@@ -180,7 +181,7 @@ async def _introduce(store: Store, services: Services) -> None:
             objects.Node,
             "",
             fresh.metadata.name,
-            lambda known: replace(known, spec=fresh.spec, status=fresh.status),
+            lambda known: this_node.renewed(known, fresh),
             durable=False,
         )
 

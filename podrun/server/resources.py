@@ -12,6 +12,7 @@ from podrun.store.kinds import T
 
 SERVED = ("Pod", "Node", "Event", "Namespace")
 CREATABLE = ("Pod", "Namespace")
+CHANGEABLE = (*CREATABLE, "Node")
 
 Object = objects.Object
 

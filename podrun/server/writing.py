@@ -9,7 +9,7 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from podrun.api import kinds, objects, parse, status_errors
-from podrun.server import admission, answers, applying, bodies, context, resources
+from podrun.server import admission, answers, applying, bodies, context, merging, resources
 
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
@@ -101,12 +101,10 @@ async def _apply(request: web.Request) -> web.StreamResponse:
 async def _merge(request: web.Request, *, strategic: bool) -> web.StreamResponse:
     kind = resources.kind_of(request)
     changes = await bodies.read_json(request)
-    if strategic and _has_lists(changes):
-        message = "strategic merge of lists is not supported: send a merge patch, or apply the whole object"
-        raise status_errors.unsupported_media_type(message)
+    merge = merging.strategic_merge_patch if strategic else merging.merge_patch
 
     def merged(old: objects.Object) -> objects.Object:
-        value = parse.from_value(_merged(msgspec.json.decode(kinds.to_json(old)), changes))
+        value = parse.from_value(merge(msgspec.json.decode(kinds.to_json(old)), changes))
         new = bodies.of_kind(value, kind)
         if (new.metadata.name, new.metadata.namespace) != (old.metadata.name, old.metadata.namespace):
             raise status_errors.bad_request("the name and the namespace of an object can't be patched")
@@ -116,22 +114,3 @@ async def _merge(request: web.Request, *, strategic: bool) -> web.StreamResponse
     wanted = (changes.get("metadata") or {}).get("resourceVersion") or ""
     expected = replace(current, metadata=objects.ObjectMeta(resource_version=wanted))
     return answers.with_object(await _change(request, expected, merged))
-
-
-def _merged(old: Any, changes: Any) -> Any:
-    """RFC 7386, JSON Merge Patch."""
-    if not isinstance(changes, dict):
-        return changes
-    result = dict(old) if isinstance(old, dict) else {}
-    for key, value in changes.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = _merged(result.get(key), value)
-    return result
-
-
-def _has_lists(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(_has_lists(one) for one in value.values())
-    return isinstance(value, list)

@@ -191,6 +191,16 @@ class Instance:
             raise AssertionError(text) from None
         return seen[0]
 
+    def wait_for_uid_change(self, name: str, before: str, seconds: float = 20) -> Json:
+        """The pod that has taken the name of another one, whose uid was `before`."""
+
+        def is_another() -> bool:
+            found = self.find_pod(name)
+            return found is not None and found["metadata"]["uid"] != before
+
+        wait.wait_until(is_another, f"another pod {name} to come", seconds, step=0.02)
+        return self.pod(name)
+
     def wait_gone(self, *gone: str, seconds: float = 20) -> None:
         for name in gone:
             wait.wait_until(lambda name=name: self.find_pod(name) is None, f"pod {name} to be gone", seconds, step=0.02)

@@ -133,7 +133,6 @@ def test_what_podrun_does_not_do_yet_is_refused_by_path() -> None:
         "spec.containers[0].env[0].valueFrom",
         "spec.containers[0].volumeMounts[0].subPath",
         "spec.containers[0].resources.limits[ephemeral-storage]",
-        "spec.containers[0].resources.requests[ephemeral-storage]",
         "spec.containers[0].tty",
         "spec.containers[0].securityContext.runAsUser",
         "spec.hostPID",

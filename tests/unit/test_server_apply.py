@@ -95,15 +95,41 @@ def test_a_new_image_configures_and_a_new_command_is_forbidden(tmp_path: Path) -
     play(tmp_path, scenario)
 
 
-def test_what_others_changed_in_the_spec_stays(tmp_path: Path) -> None:
+def test_an_image_that_others_changed_is_set_back(tmp_path: Path) -> None:
     async def scenario(api: Api) -> None:
         await result(api, pod())
         image = {"spec": {"containers": [{"name": "main", "image": "busybox:9"}]}}
         patched = await api.ask("PATCH", f"{PODS}/web", image, Content_Type="application/merge-patch+json")
         assert patched.status == 200
         again = await result(api, pod())
+        assert again["result"] == "configured"
+        assert again["object"]["spec"]["containers"][0]["image"] == "busybox:1"
+
+    play(tmp_path, scenario)
+
+
+def test_what_others_added_to_the_spec_stays(tmp_path: Path) -> None:
+    async def scenario(api: Api) -> None:
+        await result(api, pod())
+        added = {"spec": {"tolerations": [{"key": "a", "operator": "Exists"}]}}
+        patched = await api.ask("PATCH", f"{PODS}/web", added, Content_Type="application/merge-patch+json")
+        assert patched.status == 200, patched.body
+        again = await result(api, pod())
         assert again["result"] == "unchanged"
-        assert again["object"]["spec"]["containers"][0]["image"] == "busybox:9"
+        assert again["object"]["spec"]["tolerations"] == [{"key": "a", "operator": "Exists"}]
+
+    play(tmp_path, scenario)
+
+
+def test_the_pull_policy_of_the_first_tag_stays_with_a_new_one(tmp_path: Path) -> None:
+    async def scenario(api: Api) -> None:
+        await result(api, pod())
+        latest = pod()
+        latest["spec"]["containers"][0]["image"] = "busybox:latest"
+        changed = await result(api, latest)
+        assert changed["result"] == "configured", changed["error"]
+        container = changed["object"]["spec"]["containers"][0]
+        assert (container["image"], container["imagePullPolicy"]) == ("busybox:latest", "IfNotPresent")
 
     play(tmp_path, scenario)
 

@@ -1,0 +1,108 @@
+"""Manifests in a folder: pods come, change and go with their files."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import wait
+from tests.pod import manifests, pods
+from tests.pod.instance import Instance
+
+Json = dict[str, Any]
+
+pytestmark = pytest.mark.vm
+
+
+@pytest.fixture
+def folder(own_node: Instance) -> Iterator[Path]:
+    """The manifest directory; empty again at the end, so that nothing comes back."""
+    directory = own_node.paths.manifest_dir
+    directory.mkdir(exist_ok=True)
+    own_node.restart_kubelet()  # else a directory that comes later is noticed by the rescan only
+    yield directory
+    for path in directory.iterdir():
+        path.unlink()
+    wait.wait_until(lambda: not own_node.pods(), "static pods to go", 30)
+
+
+def put(folder: Path, name: str, *objects: Json | str) -> None:
+    """As editors and configuration tools do it: written beside, then moved."""
+    beside = folder / f".{name}.new"
+    beside.write_text("\n---\n".join(each if isinstance(each, str) else json.dumps(each) for each in objects))
+    os.replace(beside, folder / name)
+
+
+def static(instance: Instance, name: str) -> str:
+    """The pod's name on this node."""
+    (node,) = instance.request("GET", "/api/v1/nodes")["items"]
+    return f"{name}-{node['metadata']['name']}"
+
+
+def events_of_node(instance: Instance) -> list[str]:
+    found = instance.request("GET", "/api/v1/namespaces/default/events")["items"]
+    return [each["message"] for each in found if each["involvedObject"]["kind"] == "Node"]
+
+
+def test_pods_come_change_and_go_with_their_files(own_node: Instance, folder: Path) -> None:
+    name = static(own_node, "web")
+    put(folder, "web.yaml", manifests.pod("web"))
+    wait.wait_until(lambda: own_node.find_pod(name), "the pod to come", 15)
+    first = own_node.wait_for(name, pods.is_ready, "to be ready")
+    assert first["metadata"]["annotations"]["kubernetes.io/config.source"] == "file"
+    assert not any(each.startswith("Scheduled ") for each in own_node.events(name))
+
+    put(folder, "web.yaml", manifests.pod("web", labels={"version": "2"}))
+    second = own_node.wait_for_uid_change(name, pods.uid(first))
+    assert second["metadata"]["labels"] == {"version": "2"}
+    own_node.wait_for(name, pods.is_ready, "to be ready")
+
+    (folder / "web.yaml").unlink()
+    own_node.wait_gone(name)
+
+
+def test_a_deleted_static_pod_comes_back(own_node: Instance, folder: Path) -> None:
+    name = static(own_node, "web")
+    put(folder, "web.json", manifests.pod("web"))
+    wait.wait_until(lambda: own_node.find_pod(name), "the pod to come", 15)
+    first = own_node.wait_for(name, pods.is_ready, "to be ready")
+    own_node.discard(name)
+    own_node.wait_for_uid_change(name, pods.uid(first))
+    own_node.wait_for(name, pods.is_ready, "to be ready")
+
+
+def test_static_pods_run_on_and_follow_what_changed_without_a_kubelet(own_node: Instance, folder: Path) -> None:
+    kept, dropped = static(own_node, "kept"), static(own_node, "dropped")
+    put(folder, "kept.yaml", manifests.pod("kept"))
+    put(folder, "dropped.yaml", manifests.pod("dropped"))
+    wait.wait_until(lambda: len(own_node.pods()) == 2, "the pods to come", 15)
+    before = own_node.wait_for(kept, pods.is_ready, "to be ready")
+    own_node.kill_kubelet()
+    (folder / "dropped.yaml").unlink()
+    own_node.start_kubelet()
+    own_node.wait_gone(dropped)
+    after = own_node.pod(kept)
+    assert pods.uid(after) == pods.uid(before)
+    assert pods.container_ids(after) == pods.container_ids(before)
+
+
+def test_a_bad_file_is_reported_and_harms_nobody(own_node: Instance, folder: Path) -> None:
+    name = static(own_node, "web")
+    put(folder, "web.yaml", manifests.pod("web"))
+    wait.wait_until(lambda: own_node.find_pod(name), "the pod to come", 15)
+    before = own_node.wait_for(name, pods.is_ready, "to be ready")
+    put(folder, "web.yaml", "kind: Pod: oops")
+    put(folder, "config.yaml", {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "c"}})
+    put(folder, "other.yaml", manifests.pod("other"))
+    own_node_other = static(own_node, "other")
+    wait.wait_until(lambda: own_node.find_pod(own_node_other), "the other pod to come", 15)
+    wait.wait_until(lambda: len(events_of_node(own_node)) >= 2, "the events", 10)
+    told = "\n".join(events_of_node(own_node))
+    assert f"Error validating manifest {folder}/web.yaml: error converting YAML" in told
+    assert "podrun does not carry out this kind yet" in told
+    assert pods.uid(own_node.pod(name)) == pods.uid(before)
