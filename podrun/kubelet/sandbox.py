@@ -76,7 +76,7 @@ class Sandbox:
         group.apply(resources.pod_limits(pod.spec))
         if self.link is None or self.link.closed:
             await services.fork_server.fork(
-                ForkShim(place.uid, str(place.run_dir), place.shim_cgroup, services.boot_id)
+                ForkShim(place.uid, str(place.run_dir), place.shim_cgroup, services.boot_id, applied)
             )
             self.link, _ = await shims.connect(place.shim_socket, applied, self._on_fact, self._lost)
         hostname = self.hostname(pod)
@@ -132,8 +132,8 @@ class Sandbox:
         """What a dead shim still wrote to its journal, after `applied`."""
         try:
             return tuple(f for f in journal.read(str(self._place.journal), self._services.boot_id) if f.n > applied)
-        except OSError as error:
-            if error.errno != errno.ENOENT:
+        except (OSError, journal.JournalError) as error:
+            if getattr(error, "errno", None) != errno.ENOENT:
                 logger.warning("cannot read journal of pod %s: %s", self._place.uid, error)
             return ()
 

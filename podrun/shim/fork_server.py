@@ -89,7 +89,7 @@ class ForkServer:
             opened.callback(os.close, directory)
             lock = _take_lock(directory)
             opened.callback(os.close, lock)
-            book = journal.Journal(os.path.join(request.run_dir, "journal"), request.boot_id)
+            book = journal.Journal(os.path.join(request.run_dir, "journal"), request.boot_id, request.after)
             opened.callback(book.close)
             listener = opened.enter_context(_listen(directory, request.run_dir))
             group = Group(request.cgroup, hierarchies.current())

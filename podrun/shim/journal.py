@@ -1,6 +1,6 @@
 """The facts of one pod in one file, written before anyone is told; and the attempts begun, so that none runs twice.
 
-First a header with the boot's id, then a JSON line for each fact or beginning. It leaves out fsync: what a journal says
+First a header with the boot's id and the number that it counts on from, then a JSON line for each fact or beginning. It leaves out fsync: what a journal says
 means something only until the machine stops, and the page cache outlives every process.
 """
 
@@ -25,7 +25,7 @@ _fallocate = syscall.declare("fallocate64", ctypes.c_int, ctypes.c_int, ctypes.c
 
 
 class JournalError(Exception):
-    """The file was written by a newer version, or is no journal."""
+    """The file was written by a newer version, or holds a line that is none of a journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ class Begun:
 class _Contents:
     facts: list[facts.Numbered]
     begun: list[Begun]
+    base: int  # facts are numbered from here on
     good: int  # bytes up to the last whole line
 
 
@@ -59,11 +60,16 @@ def read(path: str, boot_id: str) -> tuple[facts.Numbered, ...]:
 
 
 class Journal:
-    """Open for appending, by the one shim that holds the pod's lock. Raises OSError and JournalError when opened."""
+    """Open for appending, by the one shim that holds the pod's lock. Raises OSError and JournalError when opened.
 
-    def __init__(self, path: str, boot_id: str) -> None:
+    `after` is the newest number that the kubelet has ever seen of this pod: where an earlier journal is lost or of
+    another boot, the new one counts on from there, so that no fact is taken for one that is known.
+    """
+
+    def __init__(self, path: str, boot_id: str, after: int = 0) -> None:
         self._path = path
         self._boot_id = boot_id
+        self._base = after
         self._acknowledged = 0
         self._waiting: list[facts.Fact] = []
         self.fd = self._open()
@@ -78,7 +84,7 @@ class Journal:
 
     @property
     def last(self) -> int:
-        return self._facts[-1].n if self._facts else 0
+        return self._facts[-1].n if self._facts else self._base
 
     @property
     def has_waiting(self) -> bool:
@@ -131,7 +137,7 @@ class Journal:
             os.rename(self._path, self._path + ".old")
             os.close(self.fd)
             self.fd = self._open()
-            raw, contents = b"", _Contents([], [], 0)
+            raw, contents = b"", _Contents([], [], self._base, 0)
         if contents.good < len(raw):
             os.ftruncate(self.fd, contents.good)
         self._facts = contents.facts
@@ -140,8 +146,10 @@ class Journal:
             self._close_begun(numbered.fact)
         self._size = contents.good
         self._allocated = self._size
-        if not self._size:
-            self._write(_header(self._boot_id))
+        if self._size:
+            self._base = contents.base
+        else:
+            self._write(_header(self._boot_id, self._base))
 
     def _write(self, line: bytes) -> None:
         """One whole line or nothing, with the reserve behind it. Raises OSError."""
@@ -161,7 +169,7 @@ class Journal:
 
     def _compact(self) -> None:
         kept = self._worth_keeping()
-        lines = [_header(self._boot_id), *map(_begun_line, self._begun.values()), *map(wire.encode, kept)]
+        lines = [_header(self._boot_id, self._base), *map(_begun_line, self._begun.values()), *map(wire.encode, kept)]
         text = b"".join(lines)
         aside = self._path + ".new"
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -204,8 +212,8 @@ def _container(fact: facts.Fact) -> str:
             return ""
 
 
-def _header(boot_id: str) -> bytes:
-    return json.dumps({"boot_id": boot_id, "version": VERSION}).encode() + b"\n"
+def _header(boot_id: str, after: int) -> bytes:
+    return json.dumps({"boot_id": boot_id, "version": VERSION, "after": after}).encode() + b"\n"
 
 
 def _begun_line(begun: Begun) -> bytes:
@@ -213,14 +221,18 @@ def _begun_line(begun: Begun) -> bytes:
 
 
 def _parse(raw: bytes, boot_id: str) -> _Contents | None:
-    """The whole lines of a journal; None when it is of another boot. A torn last line does not count."""
+    """The whole lines of a journal; None when it is of another boot. A torn last line does not count.
+
+    A first line that nobody wrote is of another boot, too: so a file looks whose blocks a power cut kept from the disk.
+    """
     good = raw.rfind(b"\n") + 1
     header, *lines = raw[:good].splitlines() or [b""]
     if not header:
-        return _Contents([], [], 0)
-    if not _is_of_boot(header, boot_id):
+        return _Contents([], [], 0, 0)
+    base = _base_of(header, boot_id)
+    if base is None:
         return None
-    contents = _Contents([], [], good)
+    contents = _Contents([], [], base, good)
     for line in lines:
         if line.startswith(b'{"begun"'):
             contents.begun.append(Begun(*json.loads(line)["begun"]))
@@ -235,15 +247,18 @@ def _parse(raw: bytes, boot_id: str) -> _Contents | None:
     return contents
 
 
-def _is_of_boot(header: bytes, boot_id: str) -> bool:
+def _base_of(header: bytes, boot_id: str) -> int | None:
+    """The number that the journal counts on from, if it is of this boot."""
     try:
         tree = json.loads(header)
-        written_by, version = tree["boot_id"], tree["version"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise JournalError("the first line is not that of a journal") from error
-    if written_by == boot_id and version != VERSION:
+        written_by, version, base = tree["boot_id"], tree["version"], tree.get("after", 0)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    if written_by != boot_id:
+        return None
+    if version != VERSION:
         raise JournalError(f"version {version} is not known here")
-    return bool(written_by == boot_id)
+    return int(base)
 
 
 def _read_all(fd: int) -> bytes:

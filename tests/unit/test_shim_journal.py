@@ -95,10 +95,23 @@ def test_a_journal_of_an_unknown_version_is_an_error(path: str) -> None:
         journal.read(path, BOOT)
 
 
-def test_something_else_than_a_journal_is_an_error(path: str) -> None:
-    Path(path).write_text("hello\n")
-    with pytest.raises(journal.JournalError):
-        journal.Journal(path, BOOT)
+@pytest.mark.parametrize("text", ["hello\n", "\0" * 4096 + "\n", "[]\n", "{}\n"])
+def test_what_a_power_cut_made_of_a_journal_is_put_aside(path: str, text: str) -> None:
+    Path(path).write_text(text)
+    assert journal.read(path, BOOT) == ()
+    journal.Journal(path, BOOT).close()
+    assert Path(path + ".old").read_text() == text
+
+
+def test_a_new_journal_counts_on_from_what_the_kubelet_knows(path: str) -> None:
+    for boot in (BOOT, BOOT.replace("1", "2")):
+        book = journal.Journal(path, boot, after=41)
+        assert book.last == 41
+        book.close()
+        book = journal.Journal(path, boot, after=0)
+        assert [numbered.n for numbered in book.append(started(1), exited(1))] == [42, 43]
+        book.close()
+        assert [numbered.n for numbered in journal.read(path, boot)] == [42, 43]
 
 
 def test_what_was_begun_and_not_ended_is_unfinished(path: str) -> None:
