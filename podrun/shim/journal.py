@@ -1,7 +1,8 @@
 """The facts of one pod in one file, written before anyone is told; and the attempts begun, so that none runs twice.
 
-First a header with the boot's id and the number that it counts on from, then a JSON line for each fact or beginning. It leaves out fsync: what a journal says
-means something only until the machine stops, and the page cache outlives every process.
+First a header with the boot's id and the number that it counts on from, then a JSON line for each fact or beginning.
+It leaves out fsync: what a journal says means something only until the machine stops, and the page cache outlives every
+process.
 """
 
 from __future__ import annotations

@@ -127,7 +127,8 @@ class Refused:
 class ForkShim:
     """To the fork server, answered by Forked: `<run_dir>/shim.sock` then takes connections.
 
-    `boot_id` heads the journal, and a new one numbers its facts above `after`. Refused when a shim of this pod lives already (it holds a flock on `<run_dir>/lock`).
+    `boot_id` heads the journal, and a new one numbers its facts above `after`. Refused when a shim of this pod lives
+    already (it holds a flock on `<run_dir>/lock`).
     """
 
     pod_uid: str
