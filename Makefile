@@ -5,7 +5,7 @@ PYTEST := .venv/bin/pytest
 # More arguments for pytest: make test ARGS='-k hostname -x'
 ARGS ?=
 
-.PHONY: help setup setup-test setup-vm demo bench test test-vm test-vm-systemd test-vm-all check install uninstall
+.PHONY: help setup setup-test setup-vm demo bench test soak test-vm test-vm-systemd test-vm-all check install uninstall
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -30,6 +30,9 @@ bench: setup-test ## podrun side by side with crun, runc and podman (root)
 
 test: setup-test ## everything but the VM (root)
 	@$(PYTEST) -n 2 --dist loadfile --junit-xml=build/test.xml $(ARGS)
+
+soak: setup-test ## 50 pods under random kills for ten minutes, then another ten of kubelets only (root)
+	@PODRUN_SOAK_SECONDS=$${PODRUN_SOAK_SECONDS:-600} PODRUN_SOAK_PODS=$${PODRUN_SOAK_PODS:-50} $(PYTEST) -s tests/pod/test_soak.py $(ARGS)
 
 test-vm: setup-vm ## the kernel and cgroup tests and one pod test per feature, on cgroup v2 in a VM
 	@.venv/bin/python tests/vm/run.py $(ARGS)
