@@ -211,16 +211,20 @@ def _observe_sandbox(
     sandbox = life.sandbox
     match event:
         case SandboxReady(attempt, addresses):
-            if sandbox.state != "making":
+            if (sandbox.state, sandbox.attempt) != ("making", attempt):
                 return life, ()
             return replace(life, sandbox=SandboxLife("ready", attempt, addresses)), ()
         case SandboxUnmade(attempt, message):
+            if (sandbox.state, sandbox.attempt) != ("making", attempt):
+                return life, ()  # its shim died meanwhile, and it is being left already
             failures = sandbox.failures + 1
             retry = now + backoff.retry_delay(sandbox.failures, initial=1.0)
             absent = SandboxLife("absent", attempt + 1, not_before=retry, failures=failures)
             emitted = Emit("Warning", "FailedCreatePodSandBox", f"Failed to create pod sandbox: {message}")
             return replace(life, sandbox=absent), (emitted,)
         case SandboxLeft():
+            if sandbox.state != "leaving":
+                return life, ()
             return replace(life, sandbox=SandboxLife("absent", sandbox.attempt + 1)), ()
         case ShimLost():
             return _shim_lost(life, now)

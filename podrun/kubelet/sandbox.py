@@ -44,6 +44,7 @@ class Sandbox:
         self._on_fact = on_fact
         self._on_lost = on_lost
         self.link: shims.Link | None = None
+        self._changing = asyncio.Lock()  # a shim may die while its sandbox is made: leaving waits until that is over
 
     def hostname(self, pod: objects.Pod) -> str:
         if pod.spec.host_network:
@@ -60,11 +61,12 @@ class Sandbox:
 
     async def make(self, pod: objects.Pod, attempt: int, applied: int) -> tuple[str, ...]:
         """Pause, holding the namespaces, with the network up: its addresses. PodrunError, OSError: nothing is left."""
-        try:
-            return await self._make(pod, attempt, applied)
-        except BaseException:
-            await self.leave(pod)
-            raise
+        async with self._changing:
+            try:
+                return await self._make(pod, attempt, applied)
+            except BaseException:
+                await self._leave(pod)
+                raise
 
     async def _make(self, pod: objects.Pod, attempt: int, applied: int) -> tuple[str, ...]:
         place, services = self._place, self._services
@@ -97,6 +99,10 @@ class Sandbox:
 
     async def leave(self, pod: objects.Pod) -> None:
         """Everything of the sandbox ends: what still runs, the shim, the link to the network, the cgroups."""
+        async with self._changing:
+            await self._leave(pod)
+
+    async def _leave(self, pod: objects.Pod) -> None:
         link = self.link  # the attribute is taken away when the shim hangs up, which it may at any moment
         if link is not None and not link.closed:
             with contextlib.suppress(PodrunError, TimeoutError):
