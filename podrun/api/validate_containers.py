@@ -60,7 +60,9 @@ def _regular(around: _Around, path: str) -> Errors:
         if container.name in seen:
             yield field_errors.duplicate(f"{where}.name", container.name)
         seen.add(container.name)
-        yield from check_lifecycle(f"{where}.lifecycle", container.lifecycle, spec.termination_grace_period_seconds)
+        yield from check_lifecycle(
+            f"{where}.lifecycle", container.lifecycle, spec.termination_grace_period_seconds, spec.os
+        )
         yield from check_probes(where, container)
         if container.restart_policy is not None:
             yield field_errors.forbidden(f"{where}.restartPolicy", "may not be set for non-init containers")
@@ -81,7 +83,7 @@ def _init(around: _Around, path: str) -> Errors:
         yield from _host_ports(path, (container,))
         if is_sidecar(container):
             grace = spec.termination_grace_period_seconds
-            yield from check_lifecycle(f"{where}.lifecycle", container.lifecycle, grace)
+            yield from check_lifecycle(f"{where}.lifecycle", container.lifecycle, grace, spec.os)
             yield from check_probes(where, container)
         else:
             yield from _forbid(

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from podrun.api import field_errors
 from podrun.api import validate_names as names
-from podrun.api.objects import Container, HTTPGetAction, Lifecycle, LifecycleHandler, Probe, SleepAction
+from podrun.api.objects import Container, HTTPGetAction, Lifecycle, LifecycleHandler, PodOS, Probe, SleepAction
 from podrun.api.validate_names import Errors
 
 _MORE_THAN_ONE = "may not specify more than 1 handler type"
 _STOP_SIGNALS_NEED_OS = "may not be set for containers with empty `spec.os.name`"
+_STOP_SIGNALS = (
+    *("SIGABRT", "SIGALRM", "SIGBUS", "SIGCHLD", "SIGCLD", "SIGCONT", "SIGFPE", "SIGHUP", "SIGILL", "SIGINT", "SIGIO"),
+    *("SIGIOT", "SIGKILL", "SIGPIPE", "SIGPOLL", "SIGPROF", "SIGPWR", "SIGQUIT"),
+    *("SIGRTMAX", *(f"SIGRTMAX-{n}" for n in range(1, 15)), "SIGRTMIN", *(f"SIGRTMIN+{n}" for n in range(1, 16))),
+    *("SIGSEGV", "SIGSTKFLT", "SIGSTOP", "SIGSYS", "SIGTERM", "SIGTRAP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG"),
+    *("SIGUSR1", "SIGUSR2", "SIGVTALRM", "SIGWINCH", "SIGXCPU", "SIGXFSZ"),
+)
 
 
 def check_probes(path: str, container: Container) -> Errors:
@@ -22,7 +29,7 @@ def check_probes(path: str, container: Container) -> Errors:
             yield from _probe(f"{path}.{name}", probe, readiness=name == "readinessProbe")
 
 
-def check_lifecycle(path: str, lifecycle: Lifecycle | None, grace_period: int | None) -> Errors:
+def check_lifecycle(path: str, lifecycle: Lifecycle | None, grace_period: int | None, os: PodOS | None) -> Errors:
     if lifecycle is None:
         return
     if lifecycle.post_start:
@@ -30,7 +37,14 @@ def check_lifecycle(path: str, lifecycle: Lifecycle | None, grace_period: int | 
     if lifecycle.pre_stop:
         yield from _handler(f"{path}.preStop", lifecycle.pre_stop, grace_period)
     if lifecycle.stop_signal:
-        yield field_errors.forbidden(f"{path}.stopSignal", _STOP_SIGNALS_NEED_OS)
+        yield from _stop_signal(f"{path}.stopSignal", lifecycle.stop_signal, os)
+
+
+def _stop_signal(path: str, signal: str, os: PodOS | None) -> Errors:
+    if os is None or not os.name:
+        yield field_errors.forbidden(path, _STOP_SIGNALS_NEED_OS)
+    elif os.name == "linux":
+        yield from names.check_choice(path, signal, _STOP_SIGNALS)
 
 
 def _probe(path: str, probe: Probe, *, readiness: bool) -> Errors:

@@ -137,7 +137,7 @@ def test_who_is_killed_first_when_memory_runs_out(requests: dict[str, str], limi
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("", 15), ("SIGTERM", 15), ("quit", 3), ("9", 9), ("SIGRTMIN+3", 37), ("RTMAX", 64)],
+    [("", 15), ("SIGTERM", 15), ("quit", 3), ("9", 9), ("SIGRTMIN+3", 37), ("RTMAX", 64), ("SIGRTMAX-4", 60)],
 )
 def test_stop_signals_are_read_as_images_write_them(text: str, number: int) -> None:
     assert signals.number(text) == number
