@@ -9,7 +9,7 @@ import sys
 
 from bench import machine, stage, tables
 from bench.measuring import Row, show
-from bench.rows import container_start, many_pods, memory, pod_delete, pod_start
+from bench.rows import container_start, many_pods, memory, pod_delete, pod_start, probes
 
 ROWS = {
     "container-start": container_start.measure,
@@ -17,6 +17,7 @@ ROWS = {
     "pod-delete": pod_delete.measure,
     "memory": memory.measure,
     "many-pods": many_pods.measure,
+    "probes": probes.measure,
 }
 
 
