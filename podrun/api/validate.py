@@ -9,7 +9,7 @@ from podrun.api import field_errors, objects
 from podrun.api import validate_names as names
 from podrun.api.field_errors import FieldError
 from podrun.api.objects import Pod, PodSpec
-from podrun.api.validate_containers import check_containers
+from podrun.api.validate_containers import RESTART_POLICIES, check_containers
 from podrun.api.validate_meta import check_meta
 from podrun.api.validate_names import Errors
 from podrun.api.validate_resources import check_resources
@@ -18,7 +18,6 @@ from podrun.api.validate_security import check_pod_security
 from podrun.api.validate_volumes import check_volumes
 
 DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
-RESTART_POLICIES = ("Always", "OnFailure", "Never")
 MAX_NAMESERVERS = 3
 MAX_SEARCHES = 32
 MAX_SEARCH_CHARACTERS = 2048

@@ -24,9 +24,11 @@ from podrun.api.validate_probes import check_lifecycle, check_probes
 from podrun.api.validate_resources import check_resize_policy, check_resources
 from podrun.api.validate_security import check_container_security
 
+RESTART_POLICIES = ("Always", "OnFailure", "Never")
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 PROPAGATIONS = ("Bidirectional", "HostToContainer", "None")
+_MOST_RULES, _MOST_EXIT_CODES = 20, 255
 _ONLY_SIDECARS = "may not be set for init containers without restartPolicy=Always"
 _NOT_EPHEMERAL = "cannot be set for an Ephemeral Container"
 
@@ -64,8 +66,6 @@ def _regular(around: _Around, path: str) -> Errors:
             f"{where}.lifecycle", container.lifecycle, spec.termination_grace_period_seconds, spec.os
         )
         yield from check_probes(where, container)
-        if container.restart_policy is not None:
-            yield field_errors.forbidden(f"{where}.restartPolicy", "may not be set for non-init containers")
     yield from _host_ports(path, spec.containers)
 
 
@@ -75,8 +75,6 @@ def _init(around: _Around, path: str) -> Errors:
     for index, container in enumerate(spec.init_containers):
         where = f"{path}[{index}]"
         yield from _container(where, container, around)
-        if container.restart_policy is not None and not is_sidecar(container):
-            yield field_errors.not_supported(f"{where}.restartPolicy", container.restart_policy, ("Always",))
         if container.name and container.name in seen:
             yield field_errors.duplicate(f"{where}.name", container.name)
         seen.add(container.name)
@@ -137,9 +135,31 @@ def _forbid(path: str, detail: str, **fields: object) -> Errors:
             yield field_errors.forbidden(f"{path}.{name}", detail)
 
 
+def _restarts(path: str, container: Container) -> Errors:
+    """A policy of its own, and rules that are asked before it (KEP-5307)."""
+    rules, where = container.restart_policy_rules, f"{path}.restartPolicyRules"
+    if container.restart_policy is not None:
+        yield from names.check_choice(f"{path}.restartPolicy", container.restart_policy, RESTART_POLICIES)
+    elif rules:
+        yield field_errors.required(f"{path}.restartPolicy", "must specify restartPolicy when restart rules are used")
+    if len(rules) > _MOST_RULES:
+        yield field_errors.too_many(where, len(rules), _MOST_RULES)
+    for index, rule in enumerate(rules):
+        yield from names.check_choice(f"{where}[{index}].action", rule.action, ("Restart",))
+        codes = rule.exit_codes
+        if codes is None:
+            yield field_errors.required(f"{where}[{index}].exitCodes", "must be specified")
+            continue
+        yield from names.check_choice(f"{where}[{index}].exitCodes.operator", codes.operator, ("In", "NotIn"))
+        if len(codes.values) > _MOST_EXIT_CODES:
+            yield field_errors.too_many(f"{where}[{index}].exitCodes.values", len(codes.values), _MOST_EXIT_CODES)
+
+
 def _container(path: str, container: Container, around: _Around) -> Errors:
     spec = around.spec
     yield from names.check_required(f"{path}.name", container.name, names.label_problems)
+    if not isinstance(container, EphemeralContainer):
+        yield from _restarts(path, container)
     if not container.image:
         yield field_errors.required(f"{path}.image")
     elif container.image.strip() != container.image:

@@ -157,6 +157,24 @@ LABEL = (
             "restartPolicy=Always",
         ),
         (
+            container("restartPolicy: Sometimes"),
+            'spec.containers[0].restartPolicy: Unsupported value: "Sometimes": supported values: "Always", '
+            '"OnFailure", "Never"',
+        ),
+        (
+            container("restartPolicyRules: [{action: Restart, exitCodes: {operator: In, values: [1]}}]"),
+            "spec.containers[0].restartPolicy: Required value: must specify restartPolicy when restart rules are used",
+        ),
+        (
+            container("restartPolicy: Never, restartPolicyRules: [{action: Restart}]"),
+            "spec.containers[0].restartPolicyRules[0].exitCodes: Required value: must be specified",
+        ),
+        (
+            container("lifecycle: {stopSignal: SIGUSR1}"),
+            "spec.containers[0].lifecycle.stopSignal: Forbidden: may not be set for containers with empty "
+            "`spec.os.name`",
+        ),
+        (
             container("resources: {requests: {cpu: 2}, limits: {cpu: 1}}"),
             'spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1',
         ),
