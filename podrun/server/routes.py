@@ -29,6 +29,7 @@ ROUTES: tuple[tuple[str, str, Function], ...] = (
     ("POST", f"{_POD}/exec", execution.prepare),
     ("GET", f"{_NAMESPACED_ONE}/status", reading.get_one),
     ("PUT", f"{_NAMESPACED_ONE}/status", writing.put_status),
+    ("PATCH", f"{_NAMESPACED_ONE}/status", writing.patch_status),
     ("GET", _ALL, reading.get_list),
     ("GET", _NAMESPACED, reading.get_list),
     ("GET", _ONE, reading.get_one),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -14,6 +15,11 @@ from podrun.server import admission, answers, applying, bodies, context, merging
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+
+_MERGES: dict[str, Callable[[Any, Any], Any]] = {
+    MERGE_PATCH: merging.merge_patch,
+    STRATEGIC_MERGE_PATCH: merging.strategic_merge_patch,
+}
 
 
 async def create(request: web.Request) -> web.StreamResponse:
@@ -43,14 +49,18 @@ async def put_status(request: web.Request) -> web.StreamResponse:
 
 
 async def patch(request: web.Request) -> web.StreamResponse:
-    type_ = request.content_type
-    if type_ == APPLY_PATCH:
+    if request.content_type == APPLY_PATCH:
         return await _apply(request)
-    if type_ in (MERGE_PATCH, STRATEGIC_MERGE_PATCH):
-        return await _merge(request, strategic=type_ == STRATEGIC_MERGE_PATCH)
-    supported = ", ".join((MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_PATCH))
-    message = f"the body of the request was in an unknown format ({type_}) - accepted media types include: {supported}"
-    raise status_errors.unsupported_media_type(message)
+    return await _merge(request, admission.admit_change, (*_MERGES, APPLY_PATCH))
+
+
+async def patch_status(request: web.Request) -> web.StreamResponse:
+    """Merge into the status only."""
+
+    def with_status(new: objects.Object, old: objects.Object) -> objects.Object:
+        return replace(old, status=getattr(new, "status", None))
+
+    return await _merge(request, with_status, tuple(_MERGES), durable=False)
 
 
 def _creatable(request: web.Request) -> kinds.Kind:
@@ -98,19 +108,29 @@ async def _apply(request: web.Request) -> web.StreamResponse:
     return answers.with_object(outcome.object, 201 if outcome.result == "created" else 200)
 
 
-async def _merge(request: web.Request, *, strategic: bool) -> web.StreamResponse:
+async def _merge(
+    request: web.Request,
+    change: Callable[[objects.Object, objects.Object], objects.Object],
+    accepted: tuple[str, ...],
+    *,
+    durable: bool = True,
+) -> web.StreamResponse:
+    """`change` makes the object to be stored of the merged one and the one before."""
+    merge = _MERGES.get(request.content_type)
+    if merge is None:
+        unknown = f"the body of the request was in an unknown format ({request.content_type})"
+        raise status_errors.unsupported_media_type(f"{unknown} - accepted media types include: {', '.join(accepted)}")
     kind = resources.kind_of(request)
     changes = await bodies.read_json(request)
-    merge = merging.strategic_merge_patch if strategic else merging.merge_patch
 
     def merged(old: objects.Object) -> objects.Object:
         value = parse.from_value(merge(msgspec.json.decode(kinds.to_json(old)), changes))
         new = bodies.of_kind(value, kind)
         if (new.metadata.name, new.metadata.namespace) != (old.metadata.name, old.metadata.namespace):
             raise status_errors.bad_request("the name and the namespace of an object can't be patched")
-        return admission.admit_change(new, old)
+        return change(new, old)
 
     current = resources.existing(request, resources.type_of(kind), kind.plural)
     wanted = (changes.get("metadata") or {}).get("resourceVersion") or ""
     expected = replace(current, metadata=objects.ObjectMeta(resource_version=wanted))
-    return answers.with_object(await _change(request, expected, merged))
+    return answers.with_object(await _change(request, expected, merged, durable=durable))
