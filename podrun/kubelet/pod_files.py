@@ -12,6 +12,7 @@ from podrun.kubelet.places import PodPlace
 from podrun.network import hosts, resolv
 
 MESSAGE_BYTES = 4096  # of one termination message; more is cut, the end is kept
+POD_MESSAGE_BYTES = 12288  # of all of them together, an equal share for each container; the beginning is kept
 HOST_HOSTS = Path("/etc/hosts")
 
 
@@ -41,12 +42,18 @@ def make_termination_log(path: Path) -> None:
         os.close(descriptor)
 
 
-def termination_message(place: PodPlace, spec: objects.Container, attempt: int, *, failed: bool) -> str:
-    """What the run left as its last words, by terminationMessagePolicy. Never fails; at most 4096 bytes."""
+def termination_message(
+    place: PodPlace, pod: objects.PodSpec, spec: objects.Container, attempt: int, *, failed: bool
+) -> str:
+    """What the run left as its last words, by terminationMessagePolicy. Never fails; at most 4096 bytes.
+
+    Rules: pkg/kubelet/kuberuntime (getTerminationMessage), pkg/kubelet/status (normalizeStatus).
+    """
     text = _tail(place.termination_log(spec.name, attempt), MESSAGE_BYTES)
     if not text and failed and spec.termination_message_policy == "FallbackToLogsOnError":
-        return _log_tail(place.log_file(spec.name, attempt))
-    return text
+        text = _log_tail(place.log_file(spec.name, attempt))
+    share = POD_MESSAGE_BYTES // len((*pod.init_containers, *pod.containers))
+    return text.encode()[:share].decode(errors="ignore")
 
 
 def _log_tail(path: Path, most_bytes: int = 2048, most_lines: int = 80) -> str:

@@ -220,7 +220,7 @@ class PodWorker:
 
     def _last_words(self, fact: Exited) -> str:
         spec = self._spec(fact.container)
-        return pod_files.termination_message(self._place, spec, fact.attempt, failed=fact.code != 0)
+        return pod_files.termination_message(self._place, self.pod.spec, spec, fact.attempt, failed=fact.code != 0)
 
     # Writing down.
 

@@ -31,7 +31,7 @@ def pod_status(pod: objects.Pod, life: PodLife, host: Host, now: float) -> objec
     init = tuple(_container_status(pod, c, life, init=True) for c in pod.spec.init_containers)
     regular = tuple(_container_status(pod, c, life, init=False) for c in pod.spec.containers)
     phase = life.final or _phase(pod, life)
-    addresses = host.addresses if pod.spec.host_network else life.sandbox.addresses
+    addresses = host.addresses if pod.spec.host_network else _addresses(pod, life)
     return objects.PodStatus(
         observed_generation=pod.metadata.generation,
         phase=phase,
@@ -47,6 +47,11 @@ def pod_status(pod: objects.Pod, life: PodLife, host: Host, now: float) -> objec
         container_statuses=tuple(sorted(regular, key=lambda status: status.name)),
         qos_class=resources.qos_class(pod.spec),
     )
+
+
+def _addresses(pod: objects.Pod, life: PodLife) -> tuple[str, ...]:
+    """A pod whose sandbox is gone still shows what it was reached by (pkg/kubelet/pleg, getPodIPs)."""
+    return life.sandbox.addresses or tuple(shown.ip for shown in pod.status.pod_ips)
 
 
 def with_conditions_of_others(shown: objects.PodStatus, current: objects.PodStatus) -> objects.PodStatus:
