@@ -154,7 +154,7 @@ def test_another_boots_journal_means_nothing(server: ForkServer, pod: Pod) -> No
 
 
 def test_a_broken_journal_is_a_refusal_that_says_so(server: ForkServer, pod: Pod) -> None:
-    Path(pod.run_dir / "journal").write_text("hello\n")
+    Path(pod.run_dir / "journal").write_text(f'{{"boot_id": "{BOOT_ID}", "version": 1}}\nhello\n')
     refused = server.client.ask(pod.fork_request())
     assert isinstance(refused, messages.Refused)
     assert "journal" in refused.message
