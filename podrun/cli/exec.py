@@ -76,7 +76,11 @@ def command(
     ticket = client.ask("POST", f"{path}/exec", query, headers={"X-Podrun-Stream": "shim"})
     from podrun.cli import streams
 
-    code = streams.run(ticket["socket"], ticket["token"], stdin=stdin)
+    try:
+        code = streams.run(ticket["socket"], ticket["token"], stdin=stdin)
+    except streams.NotExecutedError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        code = error.code
     if code:
         print(f"command terminated with exit code {code}", file=sys.stderr)
         raise QuietFailureError(code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import select
@@ -20,6 +21,17 @@ _PIECE = 1 << 16
 _MOST_DESCRIPTORS = 3
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
+NOT_FOUND, NOT_EXECUTABLE = 127, 126  # exit codes of a command that could not be started, as shells give them
+_LAST_STEP = "exec: execute: "  # all else had succeeded: it is the program that is wrong
+
+
+class NotExecutedError(PodrunError):
+    """The container has no such program, or the kernel does not run it; `code` is the exit code that says which."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
 
 def run(shim: str, token: str, *, stdin: bool) -> int:
     """Exit code of the command. PodrunError: it could not be started, or the shim is gone."""
@@ -33,8 +45,16 @@ def run(shim: str, token: str, *, stdin: bool) -> int:
         if first.get("kind") != "ExecStarted":
             for descriptor in descriptors:
                 os.close(descriptor)
-            raise PodrunError(str(first.get("message") or "cannot execute the command: the shim refused it"))
+            raise _refusal(first)
         return _Copying(connection, rest, descriptors, stdin=stdin).run()
+
+
+def _refusal(answer: dict[str, Any]) -> PodrunError:
+    message = str(answer.get("message") or "cannot execute the command: the shim refused it")
+    if not message.startswith(_LAST_STEP):
+        return PodrunError(message)
+    code = NOT_FOUND if answer.get("errno") == errno.ENOENT else NOT_EXECUTABLE
+    return NotExecutedError(f"cannot execute the command: {message.removeprefix(_LAST_STEP)}", code)
 
 
 def _first_message(connection: Socket) -> tuple[dict[str, Any], bytes, list[int]]:
