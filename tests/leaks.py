@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 PLACES = ("/tmp", "/var/tmp", "/run", "/run/netns", "/var/lib", "/var/log", "/etc", "/dev/shm", "/dev/mqueue")
@@ -16,7 +16,8 @@ PLACES = ("/tmp", "/var/tmp", "/run", "/run/netns", "/var/lib", "/var/log", "/et
 
 def left_over(mark: str, *, besides: Path | None = None) -> list[str]:
     """All that carries the mark, but for the directory `besides` itself, this process and its ancestors."""
-    things = [*mounts(), *links(), *cgroups(), *firewall()]
+    # Other people's processes have copies of mounts that were there when their namespaces were made. Of ours none is left.
+    things = [*mounts((os.getpid(), 1)), *links(), *cgroups(), *firewall()]
     things += (thing for thing in files() if thing != f"file {besides}")
     return [*sorted({thing for thing in things if mark in thing}), *marked_processes(mark)]
 
@@ -24,13 +25,13 @@ def left_over(mark: str, *, besides: Path | None = None) -> list[str]:
 def everything() -> set[str]:
     """All mounts, links, control groups and firewall rules there are, and all processes in user space."""
     processes = (f"process {pid}: {command_line(pid)}" for pid in pids())
-    return {*mounts(), *links(), *cgroups(), *firewall(), *processes}
+    return {*mounts(pids()), *links(), *cgroups(), *firewall(), *processes}
 
 
-def mounts() -> Iterator[str]:
-    """Of every mount namespace that a process is in."""
+def mounts(of: Iterable[int]) -> Iterator[str]:
+    """Of every mount namespace that one of these processes is in."""
     namespaces: dict[str, int] = {}
-    for pid in pids():
+    for pid in of:
         namespaces.setdefault(link(pid, "ns/mnt"), pid)
     for namespace, pid in namespaces.items():
         for line in text(pid, "mountinfo").splitlines():
