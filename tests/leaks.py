@@ -16,7 +16,7 @@ PLACES = ("/tmp", "/var/tmp", "/run", "/run/netns", "/var/lib", "/var/log", "/et
 
 def left_over(mark: str, *, besides: Path | None = None) -> list[str]:
     """All that carries the mark, but for the directory `besides` itself, this process and its ancestors."""
-    # Other people's processes have copies of mounts that were there when their namespaces were made. Of ours none is left.
+    # Processes of other people keep copies of mounts that were there when their namespaces were made.
     things = [*mounts((os.getpid(), 1)), *links(), *cgroups(), *firewall()]
     things += (thing for thing in files() if thing != f"file {besides}")
     return [*sorted({thing for thing in things if mark in thing}), *marked_processes(mark)]
