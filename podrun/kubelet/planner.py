@@ -13,10 +13,8 @@ from podrun.container.plan import (
     ExecPlan,
     Identity,
     LaunchPlan,
-    Mask,
     Mount,
     NamespaceMode,
-    ReadOnly,
     Root,
     SandboxPlan,
 )
@@ -158,9 +156,7 @@ def _mounts(spec: objects.Container, attempt: int, volumes: Mapping[str, str], p
         Bind(str(place.termination_log(spec.name, attempt)), message_path),
     ]
     ordinary: list[Mount] = [m for m in (*defaults.standard_mounts(), *managed) if m.target not in taken]
-    masks = [Mask(path) for path in defaults.MASKED_PATHS]
-    readonly = [ReadOnly(path) for path in defaults.READONLY_PATHS]
-    return (*sorted((*ordinary, *chosen), key=_depth), *masks, *readonly)
+    return (*sorted((*ordinary, *chosen), key=_depth), *defaults.walls())
 
 
 def _volume_bind(mount: objects.VolumeMount, volumes: Mapping[str, str]) -> Bind:

@@ -210,13 +210,7 @@ def _condition(
 def _initialized(pod: objects.Pod, life: PodLife, phase: str) -> _Verdict:
     if phase == "Succeeded":
         return _Verdict("Initialized", True, "PodCompleted")
-    incomplete = [
-        c.name
-        for c in pod.spec.init_containers
-        if not (
-            life.containers[c.name].started if objects.is_sidecar(c) else outcomes.succeeded(life.containers[c.name])
-        )
-    ]
+    incomplete = [c.name for c in pod.spec.init_containers if not _is_through(c, life.containers[c.name])]
     has_run = any(life.containers[c.name].has_run for c in pod.spec.containers)
     if life.initialized or has_run or not incomplete:
         return _Verdict("Initialized", True)
