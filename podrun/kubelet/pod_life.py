@@ -124,6 +124,8 @@ def _observe_container(
             return with_container(life, name, container_life.image_ready(before, event)), ()
         case ImageFailed():
             after = container_life.image_failed(before, event, now)
+        case LaunchRefused() if life.sandbox.state != "ready":
+            return with_container(life, name, container_life.launch_came_too_late(before, event)), ()
         case LaunchRefused():
             after = container_life.launch_refused(before, event, now)
     return with_container(life, name, after), (Emit("Warning", "Failed", f"Error: {_event_detail(event)}", name),)
@@ -245,7 +247,8 @@ def _resumed(life: PodLife, connected: bool) -> PodLife:
     volumes = VolumesLife() if life.volumes.state != "ready" else life.volumes
     sandbox = life.sandbox
     if sandbox.state == "making" and not connected:
-        sandbox = replace(sandbox, state="absent")
+        # The next attempt, for the journal may tell of a pause of this one that died with its shim.
+        sandbox = replace(sandbox, state="absent", attempt=sandbox.attempt + 1)
     return replace(life, containers=containers, volumes=volumes, sandbox=sandbox, removing=False)
 
 

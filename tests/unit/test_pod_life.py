@@ -328,6 +328,17 @@ def test_a_new_kubelet_asks_again_for_what_was_on_its_way() -> None:
     assert pod_life.unfinished(story.life) == ()
 
 
+def test_a_sandbox_that_was_being_made_when_kubelet_and_shim_died_is_made_as_another() -> None:
+    story = Story(a_pod("a"))
+    story.decide()
+    story.happens(h.VolumesReady())
+    assert story.take(h.MakeSandbox) == [h.MakeSandbox(0)]
+    story.happens(h.Resumed(connected=False))
+    story.happens(h.ShimLost())
+    story.happens(h.VolumesReady())
+    assert story.take(h.MakeSandbox) == [h.MakeSandbox(1)]
+
+
 def test_a_repeated_fact_changes_nothing() -> None:
     story = running(Story(a_pod("a")))
     before = story.life
