@@ -87,6 +87,16 @@ def launch_refused(life: ContainerLife, event: LaunchRefused, now: float) -> Con
     return replace(life, state="waiting", reason=event.reason, message=event.message, not_before=now + CONFIG_RETRY)
 
 
+def launch_came_too_late(life: ContainerLife, event: LaunchRefused) -> ContainerLife:
+    """Its sandbox had ended: nothing is wrong with the container, and it starts as soon as there is another one.
+
+    So it goes when pause dies in a shared PID namespace, as the kernel ends everybody else there first.
+    """
+    if life.state != "launching" or life.attempt != event.attempt:
+        return life
+    return replace(life, state="waiting", image_checked=True)  # its back-off has been waited for
+
+
 def started(life: ContainerLife, fact: Started, spec: objects.Container) -> ContainerLife:
     """Running; whether it is up and ready is for hook and probes to say, where it has them."""
     if fact.attempt < life.attempt or (fact.attempt == life.attempt and life.state in ("running", "ended")):

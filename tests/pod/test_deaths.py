@@ -89,6 +89,7 @@ def test_with_a_shared_pid_namespace_the_end_of_pause_is_the_end_of_all_and_all_
     instance.kill(node.pause_pid(before))
     after = node.wait_for("shared-pause", changed_sandbox(before), "to run in a new sandbox")
     assert pods.last_terminated(after)["exitCode"] == 137
+    assert not any(event.startswith("Failed ") for event in node.events("shared-pause"))
 
 
 def test_a_killed_container_is_restarted_in_the_same_sandbox(node: Instance) -> None:

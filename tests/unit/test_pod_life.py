@@ -137,6 +137,22 @@ def test_restarts_wait_as_the_kubelet_does_and_start_afresh_after_ten_quiet_minu
     assert story.wake_at is None
 
 
+def test_a_launch_that_the_end_of_the_sandbox_forestalled_is_not_waited_for() -> None:
+    story = running(Story(a_pod("a")))
+    story.exits("a", 137)
+    story.decide()
+    (asked,) = (effect for effect in story.effects if isinstance(effect, h.EnsureImage))
+    story.answer(asked)
+    story.decide()
+    story.effects.clear()
+    story.fact(facts.SandboxEnded(0, story.now))
+    story.happens(h.LaunchRefused("a", 1, "CreateContainerError", "there is no sandbox"))
+    story.answer_all()
+    assert story.life.containers["a"].state == "running"
+    assert story.life.containers["a"].attempt == 1
+    assert story.events()[-3:] == ["SandboxChanged", "Created", "Started"]
+
+
 def test_a_crash_loop_is_shown_in_kubernetes_words() -> None:
     story = running(Story(a_pod("a")))
     for _ in range(2):
