@@ -21,7 +21,7 @@ def run_suite(directory: Path, test: str, *options: str) -> subprocess.Completed
     (directory / "test_it.py").write_text(test)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options, str(directory)]
     environment = os.environ | {"PYTHONPATH": str(PROJECT)}
-    for name in ("PODRUN_TEST_SUITE", "PODRUN_TEST_ALONE"):
+    for name in ("PODRUN_TEST_SUITE", "PODRUN_TEST_ALONE", "CI"):  # with CI set, pytest says everything twice
         environment.pop(name, None)
     return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True)
 
