@@ -61,7 +61,7 @@ def test_init_containers_run_one_after_another_and_the_column_counts_them(node: 
     assert story.column(node, name) == "Init:1/2"
     told.create("two")
     ready = node.wait_for(name, pods.is_ready, "to be ready")
-    assert told.lines() == ["one", "one-done", "two", "two-done", "main"]
+    assert told.wait_for("main") == ["one", "one-done", "two", "two-done", "main"]
     assert is_initialized(ready)
     assert pods.terminated(ready, "one")["reason"] == "Completed"
     assert pods.container(ready, "one")["ready"]
@@ -111,7 +111,7 @@ def test_a_sidecar_holds_what_follows_back_until_it_is_up(node: Instance, told: 
 
     told.create("side-up")
     ready = node.wait_for(name, pods.is_ready, "to be ready")
-    assert told.lines() == ["side", "setup", "main"]
+    assert told.wait_for("main") == ["side", "setup", "main"]
     assert is_initialized(ready)
     assert story.column(node, name, "READY") == "2/2"
     node.discard(name)
@@ -128,7 +128,7 @@ def test_sidecars_end_after_the_regular_containers_in_reverse_order(node: Instan
     name = told.submit(told.container("main", script), initContainers=inits, terminationGracePeriodSeconds=600)
     node.wait_for(name, pods.is_ready, "to be ready")
     told.wait_for("main")
-    assert told.lines() == ["first", "second", "third", "main"]
+    assert told.wait_for("main") == ["first", "second", "third", "main"]
     node.discard(name)
     told.wait_for("main-term")
     told.wait_for("side-hook")
@@ -194,7 +194,7 @@ def test_init_containers_do_not_run_again_when_a_regular_container_does(node: In
     told.wait_for("main")
     told.create("crash")
     told.wait_for("main", 2)
-    assert told.lines() == ["setup", "main", "main"]
+    assert told.wait_for("main", times=2) == ["setup", "main", "main"]
     assert is_initialized(node.pod(name))
 
 
