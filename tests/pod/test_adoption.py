@@ -100,6 +100,7 @@ def test_what_ends_while_there_is_no_kubelet_is_told_by_the_next_one(own_node: I
     restarted = own_node.wait_for("again", lambda pod: pods.restarts(pod, "again") == 1, "to run again")
     assert pods.last_terminated(restarted, "again")["exitCode"] == 3
     own_node.wait_for("again", pods.is_ready, "to be ready again")
+    wait.wait_until(lambda: starts(shared, "again") >= 2, "the second start to be noted")
     assert (starts(shared, "short"), starts(shared, "again")) == (1, 2)
 
 
@@ -117,7 +118,9 @@ def test_a_kubelet_killed_while_a_pod_starts_leaves_a_pod_that_its_successor_com
         own_node.start_kubelet()
     for turn in range(8):
         pod = own_node.wait_for(f"pod-{turn}", pods.is_ready, "to be ready")
-        runs = [starts(shared, f"pod-{turn}-{each}") for each in ("a", "b")]
+        names = [f"pod-{turn}-{each}" for each in ("a", "b")]
+        wait.wait_until(lambda names=names: all(starts(shared, name) for name in names), "both to note their start")
+        runs = [starts(shared, name) for name in names]
         assert runs == [1, 1], f"an attempt ran twice, or a start was not seen: {pod['status']}"
         assert starts(shared, f"pod-{turn}-init") == 1
         assert [each["restartCount"] for each in pod["status"]["containerStatuses"]] == [0, 0]
