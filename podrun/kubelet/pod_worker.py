@@ -54,6 +54,7 @@ from podrun.store import errors
 
 logger = logging.getLogger(__name__)
 
+LONGEST_WAIT = 60.0  # seconds: who waits for a time of day looks again, for the clock may have been set meanwhile
 WRITE_RETRY = 2.0  # seconds until a status that the disk did not take is written again
 FORCED_GRACE = 2  # seconds that the node still gives to a pod whose object is gone already
 
@@ -172,7 +173,7 @@ class PodWorker:
         """All that waits; when nothing does, the next thing that happens or the moment `wake_at`."""
         events: list[Happening] = []
         if self._inbox.empty():
-            delay = None if wake_at is None else max(0.0, wake_at - time.time())
+            delay = None if wake_at is None else min(max(0.0, wake_at - time.time()), LONGEST_WAIT)
             with contextlib.suppress(TimeoutError):
                 events.append(await asyncio.wait_for(self._inbox.get(), delay))
         while not self._inbox.empty():
