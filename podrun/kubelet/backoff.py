@@ -28,3 +28,8 @@ def allowed_at(backoff: Backoff | None, event_at: float) -> float:
 def retry_delay(failures: int, initial: float = 0.5, longest: float = 122.0) -> float:
     """Doubling waits for what the kubelet itself retries (mounts: 500 ms to 2 m 2 s; sandboxes)."""
     return min(initial * 2.0 ** min(failures, 20), longest)
+
+
+def is_due(at: float, now: float) -> bool:
+    """Whether the wait until `at` is over. One longer than LONGEST began by a clock that was set back."""
+    return now >= at or at - now > LONGEST

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from podrun.api import objects
-from podrun.kubelet import container_life, outcomes, pod_life, probe_life, stopping
+from podrun.kubelet import backoff, container_life, outcomes, pod_life, probe_life, stopping
 from podrun.kubelet.happenings import (
     Effect,
     Emit,
@@ -98,7 +98,7 @@ def _prepare_volumes(turn: _Turn) -> bool:
     """Whether the volumes are there; starts making them where not."""
     volumes = turn.life.volumes
     if volumes.state in ("absent", "waiting"):
-        if turn.now >= volumes.not_before:
+        if backoff.is_due(volumes.not_before, turn.now):
             turn.life = replace(turn.life, volumes=replace(volumes, state="preparing"))
             turn.effects.append(PrepareVolumes())
         else:
@@ -108,7 +108,7 @@ def _prepare_volumes(turn: _Turn) -> bool:
 
 def _make_sandbox(turn: _Turn) -> None:
     sandbox = turn.life.sandbox
-    if turn.now < sandbox.not_before:
+    if not backoff.is_due(sandbox.not_before, turn.now):
         turn.wake(sandbox.not_before)
         return
     turn.life = replace(turn.life, sandbox=replace(sandbox, state="making"), initialized=False)
@@ -173,7 +173,7 @@ def _advance(turn: _Turn, spec: objects.Container, *, init: bool) -> None:
             return
         case _:
             return
-    if turn.now < due:
+    if not backoff.is_due(due, turn.now):
         turn.wake(due)
         _show_back_off(turn, spec, container)
     elif not container.image_checked:

@@ -17,6 +17,8 @@ def advanced(
 ) -> tuple[Stop, tuple[StopStage, ...]]:
     """As far as the time allows, and the stages entered on the way. A later, shorter grace period counts."""
     stop = replace(stop, grace=min(stop.grace, grace))
+    if (set_back := stop.entered_at - now) > 0:  # the clock: what is left of the grace period stays the same
+        stop = replace(stop, since=stop.since - set_back, entered_at=now)
     entered: list[StopStage] = []
     while (stage := _next_stage(stop, now, has_hook=has_hook, is_its_turn=is_its_turn)) is not None:
         took = int(now - stop.entered_at) if stop.stage in ("hook", "turn") else 0

@@ -355,6 +355,22 @@ def test_a_sandbox_that_was_being_made_when_kubelet_and_shim_died_is_made_as_ano
     assert story.take(h.MakeSandbox) == [h.MakeSandbox(1)]
 
 
+def test_a_clock_that_is_set_back_lengthens_no_wait() -> None:
+    story = running(Story(a_pod("a")))
+    for _ in range(2):
+        story.exits("a", 1)
+        story.answer_all()
+    story.passes(-3600)
+    story.answer_all()
+    assert story.life.containers["a"].state == "running"
+    story.pod = deleted(story.pod, grace=5)
+    story.decide()
+    story.passes(-3600)
+    story.effects.clear()
+    story.passes(5)
+    assert [effect.container for effect in story.take(h.KillRun) if isinstance(effect, h.KillRun)] == ["a"]
+
+
 def test_a_repeated_fact_changes_nothing() -> None:
     story = running(Story(a_pod("a")))
     before = story.life
@@ -595,6 +611,8 @@ STEPS = st.lists(
         st.tuples(st.just("probe"), st.sampled_from(["liveness", "startup", "readiness"]), st.booleans()),
         st.tuples(st.just("hook"), st.sampled_from(["", "failed"])),
         st.tuples(st.just("wait"), st.sampled_from([0.5, 5.0, 40.0, 700.0])),
+        st.tuples(st.just("clock"), st.sampled_from([-7200.0, -30.0, 7200.0])),
+        st.tuples(st.just("image"), st.sampled_from(["a", "b"])),
         st.tuples(st.just("answer")),
         st.tuples(st.just("shim dies")),
         st.tuples(st.just("pause dies")),
@@ -641,6 +659,10 @@ def test_no_history_runs_anything_twice_or_leaves_a_deleted_pod(policy: str, ste
                     story.happens(h.PreStopReturned("a", attempt, failure))
             case ("wait", float(seconds)):
                 story.passes(seconds)
+            case ("clock", float(seconds)):
+                story.now += seconds
+            case ("image", str(name)):
+                story.pod = with_container(story.pod, name, image=f"i:{story.now}")
             case ("answer",):
                 machine()
             case ("shim dies",) if story.life.sandbox.state == "ready":
