@@ -67,7 +67,7 @@ class Proc:
 
 @dataclass(frozen=True, slots=True)
 class Sysfs:
-    """A fresh sysfs that shows the network namespace joined. With the host's network it is a bind of the machine's."""
+    """A fresh sysfs, which shows the devices of the network namespace joined."""
 
     target: str = "/sys"
     readonly: bool = True

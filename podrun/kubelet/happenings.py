@@ -78,7 +78,7 @@ class LaunchRefused:
 
 @dataclass(frozen=True, slots=True)
 class ProbeVerdict:
-    """A probe's result has changed. `message` is the event's, for a liveness or startup probe that failed."""
+    """What is believed of a run has changed, by a probe."""
 
     container: str
     attempt: int

@@ -84,9 +84,6 @@ class Kubelet:
                     users.append(f"{meta.namespace}/{meta.name}/{name}")
         return users
 
-    def addresses(self) -> dict[str, tuple[str, ...]]:
-        return {uid: worker.life.sandbox.addresses for uid, worker in self._workers.items()}
-
     async def _follow(self, version: int) -> None:
         """Every change of every pod, from `version` on."""
         while True:

@@ -1,6 +1,6 @@
 """One pod's sandbox as it is made, found again and taken away: cgroups, shim, pause, network, managed files.
 
-The steps only; when each is due is decided in pod_life.py. Each step may be repeated after a crash at any point.
+The steps only; when each is due is decided in pod_steps.py. Each step may be repeated after a crash at any point.
 """
 
 from __future__ import annotations

@@ -122,7 +122,8 @@ class Wiring:
         if not self._bridge_ready:
             self._mtu = links.host_mtu(self._host)
             bridge.ensure(self._host, self._bridge, self._gateways, self._mtu)
-            firewall.ensure(self._bridge, self._networks)
+            for warning in firewall.ensure(self._bridge, self._networks):
+                logger.warning("%s", warning)
             self._bridge_ready = True
 
     def _remove_bridge_if_idle(self) -> None:
