@@ -12,20 +12,17 @@ from collections.abc import Coroutine
 from msgspec.structs import replace
 
 from podrun.api import objects
-from podrun.container.plan import LaunchPlan
 from podrun.errors import PodrunError
-from podrun.image import references, snapshots
-from podrun.image.images import Image
+from podrun.image import snapshots
 from podrun.kubelet import lives, places, planner, pod_files, pod_life, pod_steps, signals, status, volumes
 from podrun.kubelet.attendant import Attendant
+from podrun.kubelet.container_images import ContainerImages
 from podrun.kubelet.happenings import (
     Effect,
     Emit,
     EnsureImage,
     ForgetRun,
     Happening,
-    ImageFailed,
-    ImageReady,
     KillRun,
     LaunchRefused,
     LaunchRun,
@@ -45,6 +42,7 @@ from podrun.kubelet.happenings import (
     VolumesFailed,
     VolumesReady,
 )
+from podrun.kubelet.launcher import ConfigError, Launcher
 from podrun.kubelet.lives import PodLife
 from podrun.kubelet.sandbox import Sandbox
 from podrun.kubelet.services import Services
@@ -70,6 +68,8 @@ class PodWorker:
         self._place = places.place_of(pod, services.paths, services.cgroup_parent)
         self._inbox: asyncio.Queue[Happening] = asyncio.Queue()
         self._sandbox = Sandbox(services, self._place, self._inbox.put_nowait, self._shim_hung_up)
+        self._images = ContainerImages(services.images, self._emit)
+        self._launcher = Launcher(services, self._place)
         self._attendant = Attendant(
             self._inbox.put_nowait,
             self._emit,
@@ -120,18 +120,8 @@ class PodWorker:
         life = self.life.containers[container]
         if life.state != "running" or self._sandbox.link is None:
             raise PodrunError(f'container not found ("{container}")')
-        image = self._image(spec)
-        plan = planner.exec_plan(
-            self.pod,
-            spec,
-            life.attempt,
-            life.id,
-            argv,
-            image,
-            self._place,
-            self._sandbox.hostname(self.pod),
-            self._services.node,
-            streams,
+        plan = self._launcher.exec_plan(
+            self.pod, spec, life.attempt, life.id, argv, streams, self._sandbox.hostname(self.pod)
         )
         token = secrets.token_hex(16)
         await self._sandbox.link.ask(PrepareExec(token, plan), object)
@@ -269,7 +259,7 @@ class PodWorker:
             case Emit():
                 self._emit(effect)
             case EnsureImage(container):
-                self._ensure_image(container)
+                self._spawn(self._ensure_image(container))
             case ForgetRun(container, attempt):
                 self._spawn(self._forget(container, attempt))
             case PrepareVolumes():
@@ -342,30 +332,8 @@ class PodWorker:
         await self._sandbox.leave(self.pod)
         self._inbox.put_nowait(SandboxLeft())
 
-    def _ensure_image(self, container: str) -> None:
-        spec = self._spec(container)
-        try:
-            image = self._services.images.find(spec.image)
-        except references.InvalidImageName as error:
-            message = f'Failed to apply default image tag "{spec.image}": {error}'
-            self._inbox.put_nowait(ImageFailed(container, "InvalidImageName", message))
-        except PodrunError as error:
-            self._inbox.put_nowait(ImageFailed(container, "ImageInspectError", str(error)))
-        else:
-            self._inbox.put_nowait(self._image_verdict(spec, image))
-
-    def _image_verdict(self, spec: objects.Container, image: Image | None) -> ImageReady | ImageFailed:
-        if image is not None:
-            text = f'Container image "{spec.image}" already present on machine'
-            self._emit(Emit("Normal", "Pulled", text, spec.name))
-            return ImageReady(spec.name, image.id)
-        if spec.image_pull_policy == "Never":
-            text = f'Container image "{spec.image}" is not present with pull policy of Never'
-            self._emit(Emit("Warning", "ErrImageNeverPull", text, spec.name))
-            return ImageFailed(spec.name, "ErrImageNeverPull", text)
-        text = f'Failed to pull image "{spec.image}": not present on machine, and podrun does not pull images yet'
-        self._emit(Emit("Warning", "Failed", text, spec.name))
-        return ImageFailed(spec.name, "ErrImagePull", text)
+    async def _ensure_image(self, container: str) -> None:
+        self._inbox.put_nowait(await self._images.ensure(self._spec(container)))
 
     async def _launch(self, container: str, attempt: int) -> None:
         spec = self._spec(container)
@@ -373,9 +341,10 @@ class PodWorker:
         if link is None:
             return  # the shim is lost, and so is this run: that happening is on its way
         try:
-            plan = self._plan(spec, attempt)
+            plan = self._launcher.launch_plan(self.pod, spec, attempt, self._sandbox.hostname(self.pod))
         except (PodrunError, OSError) as error:
-            self._inbox.put_nowait(LaunchRefused(container, attempt, "CreateContainerError", str(error)))
+            reason = "CreateContainerConfigError" if isinstance(error, ConfigError) else "CreateContainerError"
+            self._inbox.put_nowait(LaunchRefused(container, attempt, reason, str(error)))
             return
         try:
             answer = await link.ask_any(Launch(plan))
@@ -384,25 +353,6 @@ class PodWorker:
         if not isinstance(answer, (Started, StartFailed)):
             reason = getattr(answer, "message", str(answer))
             self._inbox.put_nowait(LaunchRefused(container, attempt, "CreateContainerError", reason))
-
-    def _plan(self, spec: objects.Container, attempt: int) -> LaunchPlan:
-        place, image = self._place, self._image(spec)
-        if not place.upper(spec.name, attempt).exists():  # else an earlier kubelet asked for this run already
-            layers = self._services.images.layers_directory
-            snapshots.prepare(place.pod_dir, spec.name, attempt, image, layers)
-        place.log_file(spec.name, attempt).parent.mkdir(parents=True, exist_ok=True)
-        pod_files.make_termination_log(place.termination_log(spec.name, attempt))
-        return planner.launch_plan(
-            self.pod,
-            spec,
-            attempt,
-            secrets.token_hex(32),
-            image,
-            volumes.sources(self.pod, place),
-            place,
-            self._sandbox.hostname(self.pod),
-            self._services.node,
-        )
 
     async def _remove(self) -> None:
         """The last effect: nothing of the pod stays but what others made."""
@@ -431,18 +381,12 @@ class PodWorker:
         spec = self.pod.spec
         return next(c for c in (*spec.init_containers, *spec.containers) if c.name == container)
 
-    def _image(self, spec: objects.Container) -> Image:
-        image = self._services.images.find(spec.image)
-        if image is None:
-            raise PodrunError(f'image "{spec.image}" is gone')
-        return image
-
     def _stop_signal(self, container: str) -> int:
         """The pod's own, else the image's, else SIGTERM."""
         spec = self._spec(container)
         own = spec.lifecycle.stop_signal if spec.lifecycle else None
         try:
-            return signals.number(own or self._image(spec).config.stop_signal)
+            return signals.number(own or self._launcher.image(spec).config.stop_signal)
         except PodrunError:
             return signals.DEFAULT
 

@@ -156,7 +156,10 @@ def a_plan(spec: objects.PodSpec, volumes: dict[str, str] | None = None) -> Laun
     )
     place = places.place_of(pod, Paths(), "/podrun")
     node = planner.Node(10 * GI, "/layers")
-    return planner.launch_plan(pod, spec.containers[0], 3, "f" * 64, image, volumes or {}, place, "p", node)
+    container = spec.containers[0]
+    variables = environment.variables_of(container.env)
+    given = planner.Given(image, variables, place, "p", node, volumes or {})
+    return planner.launch_plan(pod, container, 3, "f" * 64, given)
 
 
 def test_a_volume_replaces_what_stands_at_its_path_by_default_and_parents_come_first() -> None:
