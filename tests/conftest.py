@@ -7,9 +7,14 @@ import shutil
 import time
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests import leaks, names, wait
+
+# How long an example takes says something about the machine only.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 os.environ.setdefault(names.VARIABLE, names.new_suite())
 

@@ -21,6 +21,7 @@ MAX_BYTES = 3 * 1024 * 1024
 MAX_NODES = 400_000
 """Values in all documents, those repeated by aliases counted each time."""
 MAX_DEPTH = 200
+_TOO_DEEP = f"exceeded max depth of {MAX_DEPTH}"
 MAX_DUPLICATES = 100
 
 _TRUE = frozenset(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"))
@@ -56,7 +57,10 @@ def documents(content: bytes) -> list[Document]:
         return [document for document in _Composer(content).run() if document.value is not None]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise _yaml_error(error.problem or error.context or "", mark.line + 1 if mark else None) from None
+        problem = error.problem or error.context or ""
+        if "nesting depth" in problem:  # libyaml looks ahead in flow collections, and some versions stop before we do
+            problem = _TOO_DEEP
+        raise _yaml_error(problem, mark.line + 1 if mark else None) from None
     except (yaml.YAMLError, UnicodeError) as error:
         raise _yaml_error(str(getattr(error, "reason", error))) from None
 
@@ -163,7 +167,7 @@ class _Composer:
     def _open(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
         self._count(1, event)
         if len(self.stack) >= MAX_DEPTH:
-            raise _marked(event, f"exceeded max depth of {MAX_DEPTH}")
+            raise _marked(event, _TOO_DEEP)
         path = self.stack[-1].child_path() if self.stack else ""
         value: dict[str, Any] | list[Any] = {} if isinstance(event, yaml.MappingStartEvent) else []
         opened = _Open(value, path, event.anchor, self.nodes)

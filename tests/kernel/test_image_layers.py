@@ -347,7 +347,7 @@ KINDS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(entries=st.lists(st.tuples(KINDS, PATHS, st.sampled_from(["", "/", "../../"]), PATHS), max_size=12))
 def test_no_sequence_of_entries_reaches_outside(entries: list[tuple[bytes, str, str, str]]) -> None:
     with tempfile.TemporaryDirectory() as place:

@@ -50,7 +50,7 @@ def write(*entries: tuple[tarfile.TarInfo, bytes], form: int = tarfile.PAX_FORMA
     return file.getvalue()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(members, st.sampled_from([tarfile.PAX_FORMAT, tarfile.GNU_FORMAT]), st.integers(1, 3000))
 def test_what_pythons_tarfile_writes_is_read_back(
     files: list[tuple[str, bytes, int, int, int]], form: int, piece: int
@@ -65,7 +65,7 @@ def test_what_pythons_tarfile_writes_is_read_back(
     assert seen == files
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_damaged_bytes_end_in_a_reason_and_nothing_else(data: st.DataObject) -> None:
     entry = tarfile.TarInfo("a/" * 70 + "b")

@@ -623,7 +623,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(policy=st.sampled_from(["Always", "OnFailure", "Never"]), steps=STEPS)
 def test_no_history_runs_anything_twice_or_leaves_a_deleted_pod(policy: str, steps: list[tuple[object, ...]]) -> None:
     pod = with_container(a_pod("a", "b", init=("side", "i"), policy=policy), "side", restart_policy="Always")

@@ -57,7 +57,7 @@ def test_a_log_that_comes_later_is_read(tmp_path: Path) -> None:
 
 
 @given(rotations=st.lists(st.integers(0, 3), min_size=1, max_size=12), start=st.integers(0, 2))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_a_reader_that_keeps_up_misses_nothing_over_rotations(
     tmp_path_factory: pytest.TempPathFactory, rotations: list[int], start: int
 ) -> None:
@@ -120,7 +120,7 @@ def test_partial_entries_count_as_one_line(tmp_path: Path) -> None:
     count=st.integers(0, 14),
     torn=st.booleans(),
 )
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_the_last_lines_are_those_of_the_whole(
     tmp_path_factory: pytest.TempPathFactory, lengths: list[int], tags: list[str], count: int, torn: bool
 ) -> None:
