@@ -5,6 +5,7 @@ Of what admission adds in a cluster, only what has a meaning on one machine: the
 
 from __future__ import annotations
 
+import base64
 import re
 
 from msgspec.structs import replace
@@ -14,6 +15,8 @@ from podrun.api.objects import Container, EphemeralContainer, Pod, PodSpec, Prob
 
 DEFAULT_MODE = 0o644
 TOKEN_SECONDS = 3600
+STORAGE_CLASS = "standard"
+"""Of a claim that names none."""
 
 _TAG = re.compile(r":([^/:@]+)(@.*)?$")
 
@@ -45,6 +48,19 @@ def default_spec(spec: PodSpec) -> PodSpec:
         priority=0 if spec.priority is None else spec.priority,
         preemption_policy=spec.preemption_policy or "PreemptLowerPriority",
     )
+
+
+def default_secret(secret: objects.Secret) -> objects.Secret:
+    """With its type, and `string_data` folded into `data`."""
+    folded = {key: base64.b64encode(text.encode()).decode() for key, text in secret.string_data.items()}
+    return replace(secret, type=secret.type or "Opaque", data=secret.data | folded, string_data={})
+
+
+def default_claim(claim: objects.PersistentVolumeClaim) -> objects.PersistentVolumeClaim:
+    spec = claim.spec
+    storage_class = STORAGE_CLASS if spec.storage_class_name is None else spec.storage_class_name
+    spec = replace(spec, volume_mode=spec.volume_mode or "Filesystem", storage_class_name=storage_class)
+    return replace(claim, spec=spec)
 
 
 def image_pull_policy(image: str) -> str:

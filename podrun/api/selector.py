@@ -193,7 +193,12 @@ _EVENT_FIELDS: dict[str, Reader] = {
     "source": lambda event: str(event.source.component or event.reporting_component),
     "type": lambda event: str(event.type),
 }
-_KIND_FIELDS = {"Pod": _META_FIELDS | _POD_FIELDS, "Event": _META_FIELDS | _EVENT_FIELDS}
+_KIND_FIELDS = {
+    "Pod": _META_FIELDS | _POD_FIELDS,
+    "Event": _META_FIELDS | _EVENT_FIELDS,
+    "Secret": _META_FIELDS | {"type": lambda secret: str(secret.type)},
+    "Namespace": _META_FIELDS | {"status.phase": lambda namespace: str(namespace.status.phase)},
+}
 _FIELD_TERM = re.compile(r"(?s)((?:[^=!\\]|\\.)*)(==|!=|=)(.*)")
 
 

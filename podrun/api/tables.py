@@ -128,6 +128,39 @@ def _secret(secret: objects.Secret, now: float) -> Cells:
     return (secret.metadata.name, secret.type, len(secret.data), age(secret.metadata.creation_timestamp, now))
 
 
+_SHORT_MODES = {
+    "ReadWriteOnce": "RWO",
+    "ReadOnlyMany": "ROX",
+    "ReadWriteMany": "RWX",
+    "ReadWriteOncePod": "RWOP",
+}
+
+
+def access_modes(modes: Iterable[str]) -> str:
+    """`RWO,ROX`: each once, in kubectl's order."""
+    return ",".join(short for mode, short in _SHORT_MODES.items() if mode in modes)
+
+
+def _claim(claim: objects.PersistentVolumeClaim, now: float) -> Cells:
+    spec, status = claim.spec, claim.status
+    bound = bool(spec.volume_name)
+    return (
+        claim.metadata.name,
+        "Terminating" if claim.metadata.deletion_timestamp else status.phase,
+        spec.volume_name,
+        status.capacity.get("storage", "0") if bound else "",
+        access_modes(status.access_modes) if bound else "",
+        spec.storage_class_name or "",
+        spec.volume_attributes_class_name or "<unset>",
+        age(claim.metadata.creation_timestamp, now),
+        (spec.volume_mode or "<unset>") if bound else "<unset>",
+    )
+
+
+def _service_account(account: objects.ServiceAccount, now: float) -> Cells:
+    return (account.metadata.name, len(account.secrets), age(account.metadata.creation_timestamp, now))
+
+
 def _plain(item: Object, now: float) -> Cells:
     return (item.metadata.name, age(item.metadata.creation_timestamp, now))
 
@@ -158,4 +191,13 @@ _PRINTERS = {
     "Namespace": Printer(("Name", "Status", "Age"), _namespace),
     "ConfigMap": Printer(("Name", "Data", "Age"), _config_map),
     "Secret": Printer(("Name", "Type", "Data", "Age"), _secret),
+    "PersistentVolumeClaim": Printer(
+        (
+            *("Name", "Status", "Volume", "Capacity", "Access Modes", "StorageClass", "VolumeAttributesClass"),
+            *("Age", "VolumeMode"),
+        ),
+        _claim,
+        frozenset(("VolumeMode",)),
+    ),
+    "ServiceAccount": Printer(("Name", "Secrets", "Age"), _service_account),
 }

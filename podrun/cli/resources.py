@@ -31,7 +31,12 @@ class Resource:
 POD = Resource("pods", "pod", "Pod", ("po",))
 EVENT = Resource("events", "event", "Event", ("ev",))
 NODE = Resource("nodes", "node", "Node", ("no",), namespaced=False)
-RESOURCES = (POD, NODE, EVENT, Resource("namespaces", "namespace", "Namespace", ("ns",), namespaced=False))
+NAMESPACE = Resource("namespaces", "namespace", "Namespace", ("ns",), namespaced=False)
+CONFIG_MAP = Resource("configmaps", "configmap", "ConfigMap", ("cm",))
+SECRET = Resource("secrets", "secret", "Secret", ())
+CLAIM = Resource("persistentvolumeclaims", "persistentvolumeclaim", "PersistentVolumeClaim", ("pvc",))
+SERVICE_ACCOUNT = Resource("serviceaccounts", "serviceaccount", "ServiceAccount", ("sa",))
+RESOURCES = (POD, NODE, EVENT, NAMESPACE, CONFIG_MAP, SECRET, CLAIM, SERVICE_ACCOUNT)
 
 ALL = "all"
 

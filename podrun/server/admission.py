@@ -13,6 +13,8 @@ from podrun.api import (
     status_errors,
     supported,
     validate,
+    validate_claim,
+    validate_config,
     validate_meta,
     validate_names,
     validate_node,
@@ -24,6 +26,8 @@ from podrun.server import resources
 
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 """Of generated names, as apimachinery's util/rand: no vowels, no words."""
+
+_PENDING_CLAIM = objects.PersistentVolumeClaimStatus(phase="Pending")
 
 
 def admit(new: objects.Object, kind: kinds.Kind, namespace: str) -> objects.Object:
@@ -44,6 +48,22 @@ def admit(new: objects.Object, kind: kinds.Kind, namespace: str) -> objects.Obje
             metadata = replace(metadata, labels=labels)
             spec = objects.NamespaceSpec(finalizers=("kubernetes",))
             return replace(new, metadata=metadata, spec=spec, status=objects.NamespaceStatus(phase="Active"))
+        case objects.ConfigMap():
+            config = replace(new, metadata=metadata)
+            _refuse("ConfigMap", metadata.name, list(validate_config.check_config_map(config)))
+            return config
+        case objects.Secret():
+            secret = defaults.default_secret(replace(new, metadata=metadata))
+            _refuse("Secret", metadata.name, list(validate_config.check_secret(secret)))
+            return secret
+        case objects.PersistentVolumeClaim():
+            claim = defaults.default_claim(replace(new, metadata=metadata, status=_PENDING_CLAIM))
+            _refuse("PersistentVolumeClaim", metadata.name, list(validate_claim.check_claim(claim)))
+            return claim
+        case objects.ServiceAccount():
+            account = replace(new, metadata=metadata)
+            _refuse("ServiceAccount", metadata.name, list(validate_meta.check_meta(metadata)))
+            return account
         case _:
             raise status_errors.method_not_allowed()
 
@@ -72,6 +92,22 @@ def admit_change(new: objects.Object, old: objects.Object) -> objects.Object:
             return pod
         case objects.Namespace(), objects.Namespace():
             return replace(new, metadata=metadata, spec=old.spec, status=old.status)
+        case objects.ConfigMap(), objects.ConfigMap():
+            config = replace(new, metadata=metadata)
+            _refuse("ConfigMap", metadata.name, list(validate_config.check_config_map_update(config, old)))
+            return config
+        case objects.Secret(), objects.Secret():
+            secret = defaults.default_secret(replace(new, metadata=metadata))
+            _refuse("Secret", metadata.name, list(validate_config.check_secret_update(secret, old)))
+            return secret
+        case objects.PersistentVolumeClaim(), objects.PersistentVolumeClaim():
+            claim = defaults.default_claim(replace(new, metadata=metadata, status=old.status))
+            _refuse("PersistentVolumeClaim", metadata.name, list(validate_claim.check_claim_update(claim, old)))
+            return claim
+        case objects.ServiceAccount(), objects.ServiceAccount():
+            account = replace(new, metadata=metadata)
+            _refuse("ServiceAccount", metadata.name, list(validate_meta.check_meta(metadata)))
+            return account
         case objects.Node(), objects.Node():
             changed = replace(old, metadata=metadata, spec=new.spec)
             _refuse("Node", metadata.name, list(validate_node.check_node_update(changed, old)))

@@ -74,17 +74,20 @@ def merged(old: objects.Object, wish: Wish) -> objects.Object:
         owner_references=asked.owner_references or old.metadata.owner_references,
         finalizers=asked.finalizers or old.metadata.finalizers,
     )
-    new = replace(wish.new, metadata=metadata)
-    if isinstance(old, objects.Pod):
-        new = replace(new, spec=_merged_spec(old, last.get("spec"), msgspec.json.decode(wish.text)))
-    return admission.admit_change(new, old)
+    body = _merged_body(old, last, msgspec.json.decode(wish.text))
+    return admission.admit_change(replace(body, metadata=metadata), old)
 
 
-def _merged_spec(old: objects.Pod, last: Any, asked: dict[str, Any]) -> objects.PodSpec:
-    spec = merging.three_way(msgspec.json.decode(kinds.to_json(old.spec)), last, asked["spec"])
-    pod = parse.from_value({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": old.metadata.name}, "spec": spec})
-    assert isinstance(pod, objects.Pod)
-    return pod.spec
+def _merged_body(old: objects.Object, last: dict[str, Any], asked: dict[str, Any]) -> objects.Object:
+    """All but metadata and status, each entry merged three ways."""
+    live = msgspec.json.decode(kinds.to_json(old))
+    merged = merging.three_way(_wishes(live), _wishes(last), _wishes(asked))
+    named = {"apiVersion": "v1", "kind": type(old).__name__, "metadata": {"name": old.metadata.name}}
+    return parse.from_value({**merged, **named})
+
+
+def _wishes(value: dict[str, Any]) -> dict[str, Any]:
+    return {key: entry for key, entry in value.items() if key not in ("metadata", "status")}
 
 
 def _three_way(live: dict[str, str], last: dict[str, str], asked: dict[str, str]) -> dict[str, str]:

@@ -1,16 +1,18 @@
-"""DELETE: a pod goes gracefully and the kubelet ends it; everything else goes at once."""
+"""DELETE: a pod goes gracefully and the kubelet ends it; everything else goes once it has no finalizers any more."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass
 
 from aiohttp import web
 from msgspec.structs import replace
 
-from podrun.api import objects, status_errors, times
+from podrun.api import kinds, objects, status_errors, times
 from podrun.server import answers, bodies, context, reading, resources
 from podrun.store import NotFoundError, Store
+from podrun.store.kinds import T
 
 PROTECTED_NAMESPACES = ("default",)
 
@@ -67,7 +69,35 @@ async def _delete(server: context.Context, found: objects.Object, options: Optio
             _check_namespace_is_empty(server.store, found)
     if options.dry_run:
         return found
-    return await server.store.delete(type(found), found.metadata.namespace, found.metadata.name, uid=uid)
+    namespace, name = found.metadata.namespace, found.metadata.name
+    if found.metadata.finalizers:
+        now = server.clock()
+        return await server.store.update(type(found), namespace, name, lambda one: marked(one, now), uid=uid)
+    return await server.store.delete(type(found), namespace, name, uid=uid)
+
+
+def marked(found: T, now: float) -> T:
+    """As one that is to go; it stays until its finalizers are gone."""
+    metadata = found.metadata
+    if metadata.deletion_timestamp is not None:
+        return found
+    changed = replace(metadata, deletion_timestamp=times.rfc3339(math.floor(now)), deletion_grace_period_seconds=0)
+    return replace(found, metadata=changed)
+
+
+async def finish(store: Store, changed: objects.Object) -> objects.Object:
+    """After a change: an object that is to go does so when its last finalizer is taken away. Pods and namespaces have
+    their own ends."""
+    metadata = changed.metadata
+    if (
+        isinstance(changed, objects.Pod | objects.Namespace)
+        or metadata.deletion_timestamp is None
+        or metadata.finalizers
+    ):
+        return changed
+    with contextlib.suppress(NotFoundError):
+        return await store.delete(type(changed), metadata.namespace, metadata.name, uid=metadata.uid)
+    return changed
 
 
 async def _delete_pod(server: context.Context, pod: objects.Pod, options: Options, uid: str) -> objects.Pod:
@@ -115,5 +145,6 @@ def _check_namespace_is_empty(store: Store, namespace: objects.Namespace) -> Non
     name = namespace.metadata.name
     if name in PROTECTED_NAMESPACES:
         raise status_errors.forbidden("namespaces", name, "this namespace may not be deleted")
-    if store.list(objects.Pod, name)[0]:
-        raise status_errors.conflict("namespaces", name, "there are pods in it; delete them first")
+    for kind in kinds.KINDS:
+        if kind.namespaced and kind.name != "Event" and store.list(resources.type_of(kind), name)[0]:
+            raise status_errors.conflict("namespaces", name, f"there are {kind.plural} in it; delete them first")

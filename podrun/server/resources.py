@@ -10,8 +10,8 @@ from podrun.api import kinds, objects, status_errors
 from podrun.server import context
 from podrun.store.kinds import T
 
-SERVED = ("Pod", "Node", "Event", "Namespace")
-CREATABLE = ("Pod", "Namespace")
+CREATABLE = ("Pod", "Namespace", "ConfigMap", "Secret", "PersistentVolumeClaim", "ServiceAccount")
+SERVED = (*CREATABLE, "Node", "Event")
 CHANGEABLE = (*CREATABLE, "Node")
 
 Object = objects.Object

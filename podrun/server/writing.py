@@ -10,7 +10,7 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from podrun.api import kinds, objects, parse, status_errors
-from podrun.server import admission, answers, applying, bodies, context, merging, resources
+from podrun.server import admission, answers, applying, bodies, context, deletion, merging, resources
 
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
@@ -43,6 +43,7 @@ async def put(request: web.Request) -> web.StreamResponse:
 
 async def put_status(request: web.Request) -> web.StreamResponse:
     """Replace the status only."""
+    _check_has_status(request)
     sent = await _sent(request)
     status = getattr(sent, "status", None)
     return answers.with_object(await _change(request, sent, lambda old: replace(old, status=status), durable=False))
@@ -60,6 +61,7 @@ async def patch_status(request: web.Request) -> web.StreamResponse:
     def with_status(new: objects.Object, old: objects.Object) -> objects.Object:
         return replace(old, status=getattr(new, "status", None))
 
+    _check_has_status(request)
     return await _merge(request, with_status, tuple(_MERGES), durable=False)
 
 
@@ -68,6 +70,11 @@ def _creatable(request: web.Request) -> kinds.Kind:
     if kind.name not in resources.CREATABLE or kind.namespaced != ("namespace" in request.match_info):
         raise status_errors.method_not_allowed()
     return kind
+
+
+def _check_has_status(request: web.Request) -> None:
+    if "status" not in resources.type_of(resources.kind_of(request)).__struct_fields__:
+        raise status_errors.path_not_found()
 
 
 async def _sent(request: web.Request) -> objects.Object:
@@ -86,7 +93,8 @@ async def _change(request: web.Request, sent: objects.Object, change: Any, *, du
     namespace, name = resources.place_of(request)
     if "dryRun" in request.query:
         return change(resources.existing(request, type(sent), resources.kind_of(request).plural))  # type: ignore[no-any-return]
-    return await context.of(request).store.update(
+    store = context.of(request).store
+    changed = await store.update(
         type(sent),
         namespace,
         name,
@@ -95,6 +103,7 @@ async def _change(request: web.Request, sent: objects.Object, change: Any, *, du
         resource_version=sent.metadata.resource_version or None,
         uid=sent.metadata.uid or None,
     )
+    return await deletion.finish(store, changed)
 
 
 async def _apply(request: web.Request) -> web.StreamResponse:

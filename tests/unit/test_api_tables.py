@@ -140,6 +140,6 @@ def test_nodes_and_events_have_kubectls_columns() -> None:
     )  # fmt: skip
 
 
-def test_other_kinds_have_name_and_age() -> None:
+def test_a_service_account_is_shown_with_its_secrets() -> None:
     account = objects.ServiceAccount(metadata=objects.ObjectMeta(name="default"))
-    assert tables.table("ServiceAccount", [account], NOW).rows[0].cells == ("default", "<unknown>")
+    assert tables.table("ServiceAccount", [account], NOW).rows[0].cells == ("default", 0, "<unknown>")

@@ -65,7 +65,7 @@ def test_the_hash_is_of_what_the_file_says() -> None:
         (b"{", "yaml: line"),
         (b"apiVersion: v1\nkind: Pod\nmetadata: {}\n", "spec.containers: Required value"),
         (text("Web"), "a lowercase RFC 1123 subdomain"),
-        (b"apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n", "podrun does not carry out this kind yet"),
+        (b"apiVersion: v1\nkind: Node\nmetadata: {name: s}\n", "podrun does not carry out this kind yet"),
         (b"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n", "no matches for kind"),
         (text() + b"\n---\n" + text("x", image=""), "spec.containers[0].image: Required value"),
         (text(annotations={"kubernetes.io/config.mirror": "x"}), "only the kubelet may create mirror pods"),
