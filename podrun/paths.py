@@ -18,6 +18,8 @@ class Paths:
     cgroup_parent: str = "/podrun"
     pod_cidr: str = "10.244.0.0/24"
     bridge: str = "podrun0"
+    cluster_dns: str = ""  # addresses, separated by commas
+    cluster_domain: str = "cluster.local"
     manifest_dir: Path = Path("/etc/podrun/manifests")
 
     @classmethod
@@ -35,6 +37,8 @@ class Paths:
             cgroup_parent=setting("PODRUN_CGROUP_PARENT", default.cgroup_parent),
             pod_cidr=setting("PODRUN_POD_CIDR", default.pod_cidr),
             bridge=setting("PODRUN_BRIDGE", default.bridge),
+            cluster_dns=setting("PODRUN_CLUSTER_DNS", default.cluster_dns),
+            cluster_domain=setting("PODRUN_CLUSTER_DOMAIN", default.cluster_domain),
             manifest_dir=Path(setting("PODRUN_MANIFEST_DIR", str(default.manifest_dir))),
         )
 
@@ -47,6 +51,8 @@ class Paths:
             "PODRUN_CGROUP_PARENT": self.cgroup_parent,
             "PODRUN_POD_CIDR": self.pod_cidr,
             "PODRUN_BRIDGE": self.bridge,
+            "PODRUN_CLUSTER_DNS": self.cluster_dns,
+            "PODRUN_CLUSTER_DOMAIN": self.cluster_domain,
             "PODRUN_MANIFEST_DIR": str(self.manifest_dir),
         }
 

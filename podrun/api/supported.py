@@ -36,10 +36,9 @@ def _rows(*fields: str) -> tuple[Row, ...]:
 METADATA = _rows("finalizers", "owner_references")
 
 SPEC = (
-    *_rows("dns_config", "ephemeral_containers", "host_ipc", "host_pid"),
-    *_rows("hostname_override", "image_pull_secrets", "overhead", "priority_class_name"),
-    *_rows("resource_claims", "resources", "runtime_class_name", "set_hostname_as_fqdn", "subdomain"),
-    Row("dns_policy", ("Default", "ClusterFirst")),
+    *_rows("ephemeral_containers", "host_ipc", "host_pid"),
+    *_rows("image_pull_secrets", "overhead", "priority_class_name"),
+    *_rows("resource_claims", "resources", "runtime_class_name"),
     Row("host_users", (True,)),
     Row("os", (objects.PodOS(name="linux"),)),
     Row("priority", (0,)),

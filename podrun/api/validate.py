@@ -21,6 +21,7 @@ DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 MAX_NAMESERVERS = 3
 MAX_SEARCHES = 32
 MAX_SEARCH_CHARACTERS = 2048
+MAX_KERNEL_HOSTNAME = 64  # uname(2)
 
 
 def validate_pod(pod: Pod) -> list[FieldError]:
@@ -56,6 +57,7 @@ def check_spec(spec: PodSpec, path: str) -> Errors:
     yield from _dns_config(f"{path}.dnsConfig", spec)
     yield from check_scheduling(spec, path)
     yield from _names(spec, path)
+    yield from _hostname_override(spec, path)
     deadline = spec.active_deadline_seconds
     if deadline is not None:
         yield from names.check_range(f"{path}.activeDeadlineSeconds", deadline, 1, names.LARGEST_ID)
@@ -83,6 +85,19 @@ def _names(spec: PodSpec, path: str) -> Errors:
     ):
         if value:
             yield from names.check(f"{path}.{shown}", value, problems)
+
+
+def _hostname_override(spec: PodSpec, path: str) -> Errors:
+    """KEP-4762."""
+    if spec.hostname_override is None:
+        return
+    where = f"{path}.hostnameOverride"
+    yield from names.check(where, spec.hostname_override, names.subdomain_problems)
+    if len(spec.hostname_override) > MAX_KERNEL_HOSTNAME:
+        yield field_errors.too_long(where, MAX_KERNEL_HOSTNAME)
+    for shown, used in (("setHostnameAsFQDN", spec.set_hostname_as_fqdn), ("hostNetwork", spec.host_network)):
+        if used:
+            yield field_errors.forbidden(where, f"may not be specified when `{shown}` is true")
 
 
 def _host_network_ports(spec: PodSpec, path: str) -> Errors:

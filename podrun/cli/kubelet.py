@@ -39,6 +39,8 @@ def _setting(name: str, default: object, text: str) -> click.Option:
         _setting("cgroup-parent", _DEFAULT.cgroup_parent, "Control group above all pods."),
         _setting("pod-cidr", _DEFAULT.pod_cidr, "Addresses for pods."),
         _setting("bridge", _DEFAULT.bridge, "Network bridge that connects pods."),
+        _setting("cluster-dns", "none", "DNS servers for pods with dnsPolicy ClusterFirst, separated by commas."),
+        _setting("cluster-domain", _DEFAULT.cluster_domain, "Domain of the names that pods have with a subdomain."),
         _setting("manifest-dir", _DEFAULT.manifest_dir, "Directory of static pods' manifests."),
     ],
     help="Run the kubelet in the foreground. Each option is also an environment variable of all commands:\n"

@@ -8,28 +8,38 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from podrun.api import objects
+from podrun.kubelet import pod_names
 from podrun.kubelet.places import PodPlace
 from podrun.network import hosts, resolv
+from podrun.network.hosts import Names
+from podrun.network.resolv import Cluster
 
 MESSAGE_BYTES = 4096  # of one termination message; more is cut, the end is kept
 POD_MESSAGE_BYTES = 12288  # of all of them together, an equal share for each container; the beginning is kept
 HOST_HOSTS = Path("/etc/hosts")
 
 
-def write_etc(pod: objects.Pod, place: PodPlace, addresses: Sequence[str], hostname: str) -> None:
-    """All three; called when the addresses are known, before any container starts. Raises OSError."""
+def write_etc(
+    pod: objects.Pod, place: PodPlace, addresses: Sequence[str], names: Names, cluster: Cluster
+) -> pod_names.Warnings:
+    """All three, before any container starts. What there is to say of the pod's DNS. Raises OSError."""
     place.etc.mkdir(mode=0o755, parents=True, exist_ok=True)
-    conf, _ = resolv.limited(resolv.pod_conf(pod.spec.dns_policy, resolv.host_conf()))
+    conf, warnings = pod_names.dns(pod, resolv.host_conf(), cluster)
     _write(place.etc / "resolv.conf", resolv.render(conf))
-    _write(place.etc / "hostname", hostname + "\n")
-    _write(place.etc / "hosts", _hosts(pod, addresses, hostname))
+    _write(place.etc / "hostname", names.kernel + "\n")
+    write_hosts(pod, place, addresses, names)
+    return warnings
 
 
-def _hosts(pod: objects.Pod, addresses: Sequence[str], hostname: str) -> str:
+def write_hosts(pod: objects.Pod, place: PodPlace, addresses: Sequence[str], names: Names) -> None:
+    """Before each start of a container, as a container may have changed it. Raises OSError."""
     aliases = [hosts.HostAlias(alias.ip, alias.hostnames) for alias in pod.spec.host_aliases]
     if pod.spec.host_network:
-        return hosts.host_network_hosts(HOST_HOSTS.read_text(errors="replace"), aliases)
-    return hosts.pod_hosts(addresses, hostname, "", aliases)
+        text = hosts.host_network_hosts(HOST_HOSTS.read_text(errors="replace"), aliases)
+    else:
+        text = hosts.pod_hosts(addresses, names.short, names.qualified, aliases)
+    if not _holds(place.etc / "hosts", text):
+        _write(place.etc / "hosts", text)
 
 
 def make_termination_log(path: Path) -> None:
@@ -74,6 +84,16 @@ def _tail(path: Path, most: int) -> str:
         finally:
             os.close(descriptor)
     return ""
+
+
+def _holds(path: Path, text: str) -> bool:
+    """Where it does, nobody shall see the file empty for a moment."""
+    expected = text.encode()
+    with contextlib.suppress(FileNotFoundError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read(len(expected) + 1) == expected
+    return False
 
 
 def _write(path: Path, text: str) -> None:

@@ -341,6 +341,7 @@ class PodWorker:
         if link is None:
             return  # the shim is lost, and so is this run: that happening is on its way
         try:
+            self._sandbox.write_hosts(self.pod, self.life.sandbox.addresses)
             plan = self._launcher.launch_plan(self.pod, spec, attempt, self._sandbox.hostname(self.pod))
         except (PodrunError, OSError) as error:
             reason = "CreateContainerConfigError" if isinstance(error, ConfigError) else "CreateContainerError"

@@ -15,10 +15,10 @@ from cgroups.errors import CgroupError
 from cgroups.group import Group
 from podrun.api import objects
 from podrun.errors import PodrunError
-from podrun.kubelet import planner, pod_files, resources, shims, trees
+from podrun.kubelet import planner, pod_files, pod_names, resources, shims, trees
 from podrun.kubelet.places import PodPlace
 from podrun.kubelet.services import Services
-from podrun.network import hosts
+from podrun.network.hosts import Names
 from podrun.shim import journal
 from podrun.shim.facts import Numbered, SandboxFailed, SandboxStarted
 from podrun.shim.messages import Done, ForkShim, Leave, MakeSandbox
@@ -46,10 +46,16 @@ class Sandbox:
         self.link: shims.Link | None = None
         self._changing = asyncio.Lock()  # a shim may die while its sandbox is made: leaving waits until that is over
 
+    def names(self, pod: objects.Pod) -> Names:
+        """PodrunError: the kernel can't take what the pod shall be called."""
+        return pod_names.names(pod, self._services.host.name, self._services.cluster.domain)
+
     def hostname(self, pod: objects.Pod) -> str:
-        if pod.spec.host_network:
-            return self._services.host.name
-        return hosts.hostname(pod.metadata.name, pod.spec.hostname)
+        return self.names(pod).kernel
+
+    def write_hosts(self, pod: objects.Pod, addresses: tuple[str, ...]) -> None:
+        """Before each start of a container. PodrunError, OSError."""
+        pod_files.write_hosts(pod, self._place, addresses, self.names(pod))
 
     async def find(self, applied: int) -> bool:
         """Whether a shim of an earlier kubelet answers; its facts after `applied` are then on their way."""
@@ -70,6 +76,7 @@ class Sandbox:
 
     async def _make(self, pod: objects.Pod, attempt: int, applied: int) -> tuple[str, ...]:
         place, services = self._place, self._services
+        names = self.names(pod)
         if not pod.spec.host_network:
             services.wiring.expect(place.uid)
         place.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -81,8 +88,7 @@ class Sandbox:
                 ForkShim(place.uid, str(place.run_dir), place.shim_cgroup, services.boot_id, applied)
             )
             self.link, _ = await shims.connect(place.shim_socket, applied, self._on_fact, self._lost)
-        hostname = self.hostname(pod)
-        plan = planner.sandbox_plan(pod, attempt, place, hostname)
+        plan = planner.sandbox_plan(pod, attempt, place, names.kernel)
         answer = await self.link.ask_any(MakeSandbox(plan))
         match answer:
             case SandboxStarted(pid=pid, netns=netns):
@@ -94,7 +100,8 @@ class Sandbox:
         addresses: tuple[str, ...] = ()
         if not pod.spec.host_network:
             addresses = await services.wiring.connect(place.uid, pid, netns)
-        pod_files.write_etc(pod, place, addresses, hostname)
+        for reason, message in pod_files.write_etc(pod, place, addresses, names, services.cluster):
+            services.recorder.record(pod, "Warning", reason, message)
         return addresses
 
     async def leave(self, pod: objects.Pod) -> None:

@@ -12,6 +12,7 @@ from podrun.kubelet.recorder import Recorder
 from podrun.kubelet.shims import ForkServer
 from podrun.kubelet.status import Host
 from podrun.kubelet.wiring import Wiring
+from podrun.network.resolv import Cluster
 from podrun.paths import Paths
 from podrun.store.store import Store
 
@@ -24,6 +25,7 @@ class Services:
     fork_server: ForkServer
     images: Images
     wiring: Wiring
+    cluster: Cluster
     hierarchies: Hierarchies
     cgroup_parent: str  # the resolved one
     boot_id: str

@@ -33,6 +33,26 @@ class HostAlias:
     hostnames: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a pod is called: `short`, `qualified` with its subdomain (else empty), and `kernel`, which uname shows."""
+
+    short: str
+    qualified: str
+    kernel: str
+
+
+def overridden(name: str) -> Names:
+    """With spec.hostnameOverride: it is all there is (KEP-4762)."""
+    short = hostname(name)
+    return Names(short, "", short)
+
+
+def pod_names(short: str, qualified: str, *, set_hostname_as_fqdn: bool) -> Names:
+    """Raises PodrunError: the kernel can't take the long name."""
+    return Names(short, qualified, kernel_hostname(short, qualified, set_hostname_as_fqdn=set_hostname_as_fqdn))
+
+
 def hostname(pod_name: str, spec_hostname: str | None = None) -> str:
     """spec.hostname, else the pod's name cut to 63 characters, without the `-` and `.` a cut may leave at its end."""
     return (spec_hostname or pod_name)[:HOSTNAME_LIMIT].rstrip("-.")
@@ -49,8 +69,8 @@ def kernel_hostname(name: str, qualified: str, *, set_hostname_as_fqdn: bool) ->
         return name
     if len(qualified) > KERNEL_HOSTNAME_LIMIT:
         raise PodrunError(
-            f"cannot set hostname: FQDN {qualified} is too long ({KERNEL_HOSTNAME_LIMIT} characters is the max,"
-            f" {len(qualified)} characters requested)"
+            f"failed to construct FQDN from pod hostname and cluster domain, FQDN {qualified} is too long"
+            f" ({KERNEL_HOSTNAME_LIMIT} characters is the max, {len(qualified)} characters requested)"
         )
     return qualified
 

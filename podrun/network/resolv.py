@@ -1,21 +1,30 @@
-"""The resolv.conf of a pod: the host's, by dnsPolicy and dnsConfig, within Kubernetes' limits. See resolv.conf(5).
+"""The resolv.conf of a pod by dnsPolicy and dnsConfig, within Kubernetes' limits. See resolv.conf(5).
 
-There is no cluster DNS: ClusterFirst is treated as Default, and saying so (event MissingClusterDNS) is the kubelet's.
+Rules: pkg/kubelet/network/dns/dns.go. Without a cluster DNS, ClusterFirst is treated as Default; saying so (event
+MissingClusterDNS) is the kubelet's.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from podrun.errors import PodrunError
+
 HOST_FILE = Path("/etc/resolv.conf")
 RESOLVED_FILE = Path("/run/systemd/resolve/resolv.conf")  # the servers behind systemd-resolved's stub on 127.0.0.53
+
+_DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+
+CLUSTER_OPTIONS = ("ndots:5",)
 
 MAX_NAMESERVERS = 3
 MAX_SEARCHES = 32
 MAX_SEARCH_CHARACTERS = 2048
+MAX_SEARCH_NAME = 253  # glibc 2.28 aborts over a longer one
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +34,27 @@ class ResolvConf:
     nameservers: tuple[str, ...] = ()
     searches: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The DNS of a cluster: its servers (none: there is no such DNS) and the domain that it answers for."""
+
+    servers: tuple[str, ...] = ()
+    domain: str = "cluster.local"
+
+
+def cluster(servers: str, domain: str) -> Cluster:
+    """From PODRUN_CLUSTER_DNS (addresses, separated by commas) and PODRUN_CLUSTER_DOMAIN. Raises PodrunError."""
+    addresses = tuple(word.strip() for word in servers.split(",") if word.strip())
+    for address in addresses:
+        try:
+            ipaddress.ip_address(address)
+        except ValueError as error:
+            raise PodrunError(f'cannot use cluster DNS "{address}": not an address') from error
+    if not _DOMAIN.fullmatch(domain.removesuffix(".")):
+        raise PodrunError(f'cannot use cluster domain "{domain}": not a domain name', hint="for example cluster.local")
+    return Cluster(addresses, domain.removesuffix("."))
 
 
 def parse(text: str) -> ResolvConf:
@@ -65,11 +95,26 @@ def host_conf(host_file: Path = HOST_FILE, resolved_file: Path = RESOLVED_FILE) 
     return conf
 
 
-def pod_conf(dns_policy: str, host: ResolvConf, dns_config: ResolvConf | None = None) -> ResolvConf:
-    """The pod's resolv.conf before `limited`. `dns_config` is added to it; with policy None it is all there is."""
-    start = ResolvConf() if dns_policy == "None" else host
-    if dns_config is None:
-        return start
+def wants_cluster(dns_policy: str, *, host_network: bool) -> bool:
+    """Whether the policy asks for the DNS of the cluster: on the host's network only by its own name."""
+    return dns_policy == "ClusterFirstWithHostNet" or (dns_policy == "ClusterFirst" and not host_network)
+
+
+def start_conf(
+    dns_policy: str, host: ResolvConf, cluster: Cluster, namespace: str, *, host_network: bool
+) -> ResolvConf:
+    """What the policy alone gives."""
+    if dns_policy == "None":
+        return ResolvConf()
+    if not (cluster.servers and wants_cluster(dns_policy, host_network=host_network)):
+        return host
+    domain = cluster.domain
+    searches = (f"{namespace}.svc.{domain}", f"svc.{domain}", domain) if domain else ()
+    return ResolvConf(cluster.servers, _without_duplicates((*searches, *host.searches)), CLUSTER_OPTIONS)
+
+
+def with_config(start: ResolvConf, dns_config: ResolvConf) -> ResolvConf:
+    """The pod's own dnsConfig added; `limited` comes after it."""
     return ResolvConf(
         nameservers=_without_duplicates((*start.nameservers, *dns_config.nameservers)),
         searches=_without_duplicates((*start.searches, *dns_config.searches)),
@@ -86,7 +131,7 @@ def limited(conf: ResolvConf) -> tuple[ResolvConf, tuple[str, ...]]:
             "Nameserver limits were exceeded, some nameservers have been omitted,"
             f" the applied nameserver line is: {' '.join(nameservers)}"
         )
-    searches = conf.searches[:MAX_SEARCHES]
+    searches = tuple(name for name in conf.searches[:MAX_SEARCHES] if len(name) <= MAX_SEARCH_NAME)
     while len(" ".join(searches)) > MAX_SEARCH_CHARACTERS:
         searches = searches[:-1]
     if searches != conf.searches:

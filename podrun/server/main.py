@@ -30,6 +30,7 @@ from podrun.kubelet.shims import ForkServer
 from podrun.kubelet.static_pods import StaticPods
 from podrun.kubelet.status import Host
 from podrun.kubelet.wiring import Wiring
+from podrun.network import resolv
 from podrun.paths import Paths
 from podrun.server import admission, app, listen
 from podrun.server.agent import LocalAgent
@@ -150,6 +151,7 @@ def _services(
         fork_server=ForkServer(sys.stderr.fileno()),
         images=images,
         wiring=Wiring(paths.bridge, paths.pod_cidr),
+        cluster=resolv.cluster(paths.cluster_dns, paths.cluster_domain),
         hierarchies=hierarchies,
         cgroup_parent=cgroup_parent,
         boot_id=this_node.boot_id(),

@@ -52,6 +52,7 @@ PURE = [
     "podrun/kubelet/places.py",
     "podrun/kubelet/pod_life.py",
     "podrun/kubelet/pod_match.py",
+    "podrun/kubelet/pod_names.py",
     "podrun/kubelet/pod_steps.py",
     "podrun/kubelet/probe_life.py",
     "podrun/kubelet/resources.py",
