@@ -30,7 +30,7 @@ from podrun.kubelet.shims import ForkServer
 from podrun.kubelet.static_pods import StaticPods
 from podrun.kubelet.status import Host
 from podrun.kubelet.wiring import Wiring
-from podrun.network import resolv
+from podrun.network import addresses, resolv
 from podrun.paths import Paths
 from podrun.server import admission, app, listen
 from podrun.server.agent import LocalAgent
@@ -46,9 +46,16 @@ def run(paths: Paths) -> None:
     """Serve until SIGTERM or SIGINT. PodrunError: already served, no cgroup controller, an unfit root."""
     if os.geteuid() != 0:
         raise PodrunError("cannot run the kubelet: must be run as root", hint="use sudo")
+    _check_settings(paths)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     with _only_one(paths), _in_its_group(paths) as (hierarchies, cgroup_parent):
         asyncio.run(_serve(paths, hierarchies, cgroup_parent))
+
+
+def _check_settings(paths: Paths) -> None:
+    """What can be wrong with them is said before anything is touched. PodrunError."""
+    addresses.pod_networks(paths.pod_cidr)
+    resolv.cluster(paths.cluster_dns, paths.cluster_domain)
 
 
 @contextlib.contextmanager

@@ -378,3 +378,17 @@ def test_any_typed_pod_is_judged_without_a_crash(spec: dict[str, object]) -> Non
     assert problems
     assert invalid("Pod", "", problems).status().code == 422
     assert not [each for each in validate_update.validate_pod_update(found, found) if each.path == "spec"]
+
+
+def test_a_hostname_override_is_a_whole_name_of_at_most_64_characters_and_stands_alone() -> None:
+    assert errors(f"{ONE}\n  hostnameOverride: www.example.com\n  subdomain: s") == []
+    assert errors(f"{ONE}\n  hostnameOverride: {'a' * 65}") == [
+        "spec.hostnameOverride: Too long: may not be more than 64 bytes"
+    ]
+    assert errors(f"{ONE}\n  hostnameOverride: ''")[0].startswith(
+        'spec.hostnameOverride: Invalid value: "": a lowercase'
+    )
+    assert errors(f"{ONE}\n  hostnameOverride: a\n  hostNetwork: true\n  setHostnameAsFQDN: true") == [
+        "spec.hostnameOverride: Forbidden: may not be specified when `setHostnameAsFQDN` is true",
+        "spec.hostnameOverride: Forbidden: may not be specified when `hostNetwork` is true",
+    ]
