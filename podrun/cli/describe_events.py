@@ -8,22 +8,25 @@ from typing import Any
 def text(table: dict[str, Any]) -> str:
     """Lines with tabs. `table` has whole events as its rows' objects."""
     names = [column["name"] for column in table.get("columnDefinitions") or []]
-    rows = sorted(table.get("rows") or [], key=_moment)
+    rows = sorted(table.get("rows") or [], key=lambda row: moment(row.get("object") or {}))
     if not rows:
         return "Events:\t<none>\n"
     lines = ["Events:", "  Type\tReason\tAge\tFrom\tMessage", "  ----\t------\t----\t----\t-------"]
     for row in rows:
         cells = dict(zip(names, row["cells"], strict=False))
-        age = str(cells["First Seen"])
-        if int(cells["Count"]) > 1:
-            age = f"{cells['Last Seen']} (x{cells['Count']} over {cells['First Seen']})"
         source = str(cells["Source"]).partition(",")[0]
-        lines.append(f"  {cells['Type']}\t{cells['Reason']}\t{age}\t{source}\t{str(cells['Message']).strip()}")
+        lines.append(f"  {cells['Type']}\t{cells['Reason']}\t{age(cells)}\t{source}\t{str(cells['Message']).strip()}")
     return "\n".join(lines) + "\n"
 
 
-def _moment(row: dict[str, Any]) -> str:
+def age(cells: dict[str, Any]) -> str:
+    """How long ago, and how often, out of one row of the server's table."""
+    if int(cells["Count"]) > 1:
+        return f"{cells['Last Seen']} (x{cells['Count']} over {cells['First Seen']})"
+    return str(cells["First Seen"])
+
+
+def moment(event: dict[str, Any]) -> str:
     """When it was last seen, in RFC 3339, which sorts as text."""
-    event = row.get("object") or {}
     series = event.get("series") or {}
     return str(series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime") or "")

@@ -30,6 +30,7 @@ SECTIONS: tuple[tuple[str, dict[str, str]], ...] = (
         "Troubleshooting and Debugging Commands",
         {
             "describe": "Show details of a specific resource or group of resources",
+            "events": "List events",
             "logs": "Print the logs for a container in a pod",
             "exec": "Execute a command in a container",
         },

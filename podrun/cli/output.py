@@ -1,10 +1,10 @@
-"""Objects and tables as kubectl prints them: -o wide, json, yaml and name."""
+"""Objects and tables as kubectl prints them: -o wide, json, yaml, name, and templates of the user's."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,12 @@ from podrun.cli.columns import Table
 from podrun.cli.resources import Resource
 from podrun.errors import PodrunError
 
-FORMS = ("", "wide", "json", "yaml", "name")
+TEMPLATES = ("jsonpath", "jsonpath-as-json", "jsonpath-file", "custom-columns", "custom-columns-file")
+OBJECTS = ("json", "yaml", *TEMPLATES)
+FORMS = ("", "wide", "name", *OBJECTS)
+GO_TEMPLATES = ("go-template", "go-template-file", "template", "templatefile")
+
+Show = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,7 @@ class Look:
     form: str = ""
     no_headers: bool = False
     show_labels: bool = False
+    label_columns: tuple[str, ...] = ()
     namespaces: bool = False
     kinds: bool = False
 
@@ -59,7 +65,8 @@ class TablePrinter:
 
     def _head(self, names: list[str]) -> list[str]:
         before = ["NAMESPACE"] if self._look.namespaces and self._resource.namespaced else []
-        return [*before, *names, *(["LABELS"] if self._look.show_labels else [])]
+        labels = [key.rpartition("/")[2].upper() for key in self._look.label_columns]
+        return [*before, *names, *labels, *(["LABELS"] if self._look.show_labels else [])]
 
     def _cells(self, row: dict[str, Any]) -> list[str]:
         metadata = (row.get("object") or {}).get("metadata") or {}
@@ -67,14 +74,21 @@ class TablePrinter:
         if self._look.kinds:
             cells[0] = f"{self._resource.singular}/{cells[0]}"
         before = [metadata.get("namespace", "")] if self._look.namespaces and self._resource.namespaced else []
-        return [*before, *cells, *([labels_text(metadata.get("labels"))] if self._look.show_labels else [])]
+        labels = metadata.get("labels") or {}
+        chosen = [labels.get(key, "") for key in self._look.label_columns]
+        return [*before, *cells, *chosen, *([labels_text(labels)] if self._look.show_labels else [])]
 
 
 def _text(cell: object) -> str:
-    """One line: what follows a line break in a message is left out, as kubectl does."""
+    """One line, and nothing that steers a terminal: what follows a line break is left out, as kubectl does."""
     text = str(cell)
     first, broken, _ = text.partition("\n")
-    return f"{first}..." if broken else text
+    return plain(f"{first}..." if broken else text)
+
+
+def plain(text: str) -> str:
+    """`text` without what would move a terminal's cursor or colours: it may come from within a container."""
+    return text.replace("\x1b", "^[").replace("\r", "\\r")
 
 
 def labels_text(labels: dict[str, str] | None) -> str:
@@ -83,11 +97,35 @@ def labels_text(labels: dict[str, str] | None) -> str:
 
 def check(form: str, allowed: Sequence[str] = FORMS) -> None:
     """PodrunError: there is no such -o."""
-    if form not in allowed:
+    name = _split(form)[0]
+    if name in GO_TEMPLATES and "jsonpath" in allowed:
+        hint = "-o jsonpath=… prints single fields, -o custom-columns=… tables"
+        raise PodrunError(f"cannot print with -o {name}: podrun is not written in Go and has no Go templates", hint)
+    if name not in allowed:
         known = ",".join(sorted(one for one in allowed if one))
         raise PodrunError(
-            f'unable to match a printer suitable for the output format "{form}", allowed formats are: {known}'
+            f'unable to match a printer suitable for the output format "{name}", allowed formats are: {known}'
         )
+
+
+def _split(form: str) -> tuple[str, str]:
+    """`jsonpath={.kind}` in its two parts."""
+    name, equals, text = form.partition("=")
+    return (name, text) if equals and name in (*TEMPLATES, *GO_TEMPLATES) else (form, "")
+
+
+def shows_objects(form: str) -> bool:
+    return _split(form)[0] in OBJECTS
+
+
+def object_printer(form: str, *, no_headers: bool = False) -> Show:
+    """What prints an object or a List in one of the OBJECTS forms. PodrunError: a template that can't be read."""
+    name, text = _split(form)
+    if name in TEMPLATES:
+        from podrun.cli import templates
+
+        return templates.printer(name, text, no_headers=no_headers)
+    return lambda value: write_object(value, form)
 
 
 def items_of(answer: dict[str, Any]) -> list[dict[str, Any]]:

@@ -53,16 +53,17 @@ def show(request: Request, targets: Sequence[Target], look: output.Look, *, firs
         request.ask(target, JSON)
         request.finish()
         request.query["fieldSelector"] = f"metadata.name={target.names[0]}"
-    as_table = look.form not in ("json", "yaml")
+    as_table = not output.shows_objects(look.form)
+    show_object = None if as_table else output.object_printer(look.form, no_headers=look.no_headers)
     accept = TABLE if as_table else JSON
     path = target.resource.list_path(request.namespace)
     printer = output.TablePrinter(target.resource, look)
 
     def write(found: dict[str, Any]) -> None:
-        if as_table:
+        if show_object is None:
             printer.show(found.get("columnDefinitions") or [], found.get("rows") or [])
         else:
-            output.write_object(found, look.form)
+            show_object(found)
 
     listed = request.client.get(path, request.query, accept=accept)
     columns = listed.get("columnDefinitions") or []

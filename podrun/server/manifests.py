@@ -43,9 +43,9 @@ async def apply(request: web.Request) -> web.StreamResponse:
 
 
 async def decode(request: web.Request) -> web.StreamResponse:
-    """Kind, namespace and name of every object of the file."""
+    """Kind, namespace and name of every object of the file, and the object as it was written."""
     parsed = await bodies.read_objects(request)
-    return _answer([_named(request, one) for one in parsed])
+    return _answer([_named(request, one) | {"object": one} for one in parsed])
 
 
 def _checked(request: web.Request, one: objects.Object) -> Wish | StatusError:

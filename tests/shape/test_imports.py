@@ -41,6 +41,8 @@ ONLY_STANDARD_LIBRARY_AND = {"cgroups": {"prctl"}, "pause": {"prctl"}, "podrun.l
 PURE = [
     "cgroups/devices.py",
     "cgroups/limits.py",
+    "podrun/cli/jsonpath.py",
+    "podrun/cli/sorting.py",
     "podrun/container/plan.py",
     "podrun/kubelet/backoff.py",
     "podrun/kubelet/container_life.py",

@@ -239,7 +239,9 @@ def test_a_file_can_be_asked_what_it_names(tmp_path: Path) -> None:
     async def scenario(api: Api) -> None:
         text = "\n---\n".join(json.dumps(pod(name)) for name in "ab").encode()
         answer = await api.ask("POST", "/podrun/v1/decode", text)
-        assert answer.json["results"] == [{"kind": "Pod", "namespace": "default", "name": name} for name in "ab"]
+        results = answer.json["results"]
+        assert [one.pop("object")["metadata"] for one in results] == [{"name": name} for name in "ab"]
+        assert results == [{"kind": "Pod", "namespace": "default", "name": name} for name in "ab"]
         assert (await api.ask("POST", "/podrun/v1/decode", b"a: [")).status == 400
 
     play(tmp_path, scenario)
