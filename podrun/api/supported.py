@@ -74,11 +74,6 @@ CONTAINER_SECURITY = (
 ENV = _rows("value_from")
 PORT = _rows("host_ip")
 PORT_UNLESS_HOST_NETWORK = (Row("host_port", (0,)),)
-MOUNT = (
-    *_rows("sub_path", "sub_path_expr"),
-    Row("mount_propagation", ("None",)),
-    Row("recursive_read_only", ("Disabled",)),
-)
 LIMITS = frozenset(("cpu", "memory"))
 REQUESTS = frozenset(("cpu", "memory", "ephemeral-storage"))
 
@@ -113,8 +108,6 @@ def _container(container: Container, spec: PodSpec, path: str) -> Iterator[str]:
         yield from _refused(ports, port, f"{path}.ports[{index}]")
     for index, variable in enumerate(container.env):
         yield from _refused(ENV, variable, f"{path}.env[{index}]")
-    for index, mount in enumerate(container.volume_mounts):
-        yield from _refused(MOUNT, mount, f"{path}.volumeMounts[{index}]")
     for shown, amounts, known in (
         ("limits", container.resources.limits, LIMITS),
         ("requests", container.resources.requests, REQUESTS),

@@ -15,7 +15,7 @@ from cgroups.group import Group
 from podrun.container import devices, plan
 from podrun.container.newborn import StepError, describe
 from podrun.container.plan import Propagation
-from podrun.linux import mount, namespaces, statfs
+from podrun.linux import beneath, mount, namespaces, statfs
 from podrun.linux.clone3 import CloneFlag
 from podrun.linux.mount import Attribute, MountFlag
 from podrun.linux.openat2 import Resolve, make_directories, openat2
@@ -51,21 +51,24 @@ class Site:
 def open_sources(items: Sequence[plan.Mount], machine: int) -> list[int]:
     """For each item a detached copy of what it binds, or -1, taken in the mount namespace `machine` (-1: where we are).
 
-    There, the copies see what the machine has mounted since, and can share what is mounted below them with it.
+    There, the copies see what the machine has mounted since, and can share what is mounted below them with it. What
+    the shim holds is in its own namespace, of which the caller has a copy.
     """
-    if machine < 0 or not any(isinstance(item, plan.Bind) for item in items):
-        return [_source(item) for item in items]
-    own = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-    namespaces.setns(machine, CloneFlag.NEWNS)
-    trees = [_source(item) for item in items]
-    namespaces.setns(own, CloneFlag.NEWNS)
-    os.close(own)
+    trees = [_source(item) if isinstance(item, plan.Bind) and item.held else -1 for item in items]
+    others = [(number, item) for number, item in enumerate(items) if isinstance(item, plan.Bind) and not item.held]
+    own = -1
+    if others and machine >= 0:
+        own = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        namespaces.setns(machine, CloneFlag.NEWNS)
+    for number, item in others:
+        trees[number] = _source(item)
+    if own >= 0:
+        namespaces.setns(own, CloneFlag.NEWNS)
+        os.close(own)
     return trees
 
 
-def _source(item: plan.Mount) -> int:
-    if not isinstance(item, plan.Bind):
-        return -1
+def _source(item: plan.Bind) -> int:
     try:
         source = os.open(item.source, _PLACE)
         if item.subpath:
@@ -194,20 +197,18 @@ def _bind(site: Site, item: plan.Bind, tree: int) -> None:
     target = _place_for(site, item.target, tree)
     mount.mount_setattr(tree, propagation=_PROPAGATION[item.propagation], recursive=item.recursive)
     if item.readonly:
-        mount.mount_setattr(tree, Attribute.RDONLY)
+        mount.mount_setattr(tree, Attribute.RDONLY, recursive=item.readonly_recursive)
     _attach(tree, target)
 
 
 def _beneath(source: int, subpath: str) -> int:
     """The subpath of a volume, whose contents a container may be changing right now; made when absent, a directory."""
     try:
-        return openat2(source, subpath, _PLACE, resolve=Resolve.BENEATH)
+        return beneath.make_beneath(source, subpath)
     except SyscallError as error:
-        if error.errno == errno.EXDEV:
-            raise StepError(error.errno, f"cannot use the subpath {subpath}: it leads out of the volume") from error
-        if error.errno != errno.ENOENT:
+        if error.errno != errno.EXDEV:
             raise
-    return make_directories(source, subpath, 0o750)
+        raise StepError(error.errno, f"cannot use the subpath {subpath}: it leads out of the volume") from error
 
 
 def _cgroupfs(site: Site, target: str, attributes: Attribute) -> None:

@@ -35,7 +35,8 @@ class Bind:
     """A file or directory of the machine, given by the kubelet, at `target` inside the container's root.
 
     `subpath` is opened beneath `source` by descriptor, following no link out of it. A missing target is made: a
-    directory or an empty file, as the source is.
+    directory or an empty file, as the source is. With `held` the source is no path of the machine but one below the
+    shim's run directory, in the shim's own mount namespace (SandboxPlan.held).
     """
 
     source: str
@@ -44,6 +45,8 @@ class Bind:
     recursive: bool = True
     propagation: Propagation = Propagation.PRIVATE
     subpath: str = ""
+    readonly_recursive: bool = False  # also what is mounted below it
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,16 @@ class Rlimit:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A file system that the shim mounts where only it and its containers see it; it lives as long as the sandbox."""
+
+    path: str  # relative, below the shim's run directory
+    fstype: str = "tmpfs"
+    options: dict[str, str] = field(default_factory=dict)
+    wishes: dict[str, str] = field(default_factory=dict)  # options that a kernel may not know yet
+
+
+@dataclass(frozen=True, slots=True)
 class SandboxPlan:
     """The pause process and what it holds. `attempt` counts the sandboxes that this pod has had."""
 
@@ -160,6 +173,7 @@ class SandboxPlan:
     sysctls: dict[str, str] = field(default_factory=dict)  # dotted names; set before any container starts
     shm_size: int = 64 << 20  # bytes
     oom_score_adj: int = -998
+    held: tuple[Held, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

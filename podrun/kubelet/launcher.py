@@ -30,6 +30,11 @@ class Launcher:
         """A plan whose directories and files exist. ConfigError, PodrunError, OSError."""
         place, image = self._place, self.image(spec)
         given = self._given(pod, spec, image, hostname)
+        try:
+            volumes.check_mounts(spec, given.volumes, given.variables)
+        except PodrunError as error:
+            raise ConfigError(str(error)) from error
+        volumes.check_propagation(spec, given.volumes)
         if not place.upper(spec.name, attempt).exists():  # else an earlier kubelet asked for this run already
             snapshots.prepare(place.pod_dir, spec.name, attempt, image, self._services.images.layers_directory)
         place.log_file(spec.name, attempt).parent.mkdir(parents=True, exist_ok=True)

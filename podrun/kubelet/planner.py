@@ -9,6 +9,7 @@ from podrun.api import objects
 from podrun.container.plan import ExecPlan, LaunchPlan, Root, SandboxPlan
 from podrun.image.images import Image
 from podrun.kubelet import environment, mount_plan, resources, security
+from podrun.kubelet.mount_plan import Source
 from podrun.kubelet.places import PodPlace
 
 
@@ -39,7 +40,7 @@ class Given:
     place: PodPlace
     hostname: str
     node: Node
-    volumes: Mapping[str, str] = field(default_factory=dict)  # the machine's path of each; only for a launch
+    volumes: Mapping[str, Source] = field(default_factory=dict)  # where each is; only for a launch
 
 
 def sandbox_plan(pod: objects.Pod, attempt: int, place: PodPlace, hostname: str) -> SandboxPlan:
@@ -68,7 +69,7 @@ def launch_plan(pod: objects.Pod, spec: objects.Container, attempt: int, id: str
         env=environment.whole(config.env, given.hostname, given.variables, tty=spec.tty),
         cwd=_cwd(spec, given.image),
         root=Root(given.node.layers_dir, given.image.layers, str(upper), str(work)),
-        mounts=mount_plan.mounts(spec, attempt, given.volumes, place),
+        mounts=mount_plan.mounts(spec, attempt, given.volumes, place, given.variables),
         cgroup=place.container_cgroup(id),
         limits=resources.container_limits(spec.resources),
         identity=security.identity(given.image),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from podrun.api import objects, times
-from podrun.kubelet import outcomes, resources
+from podrun.kubelet import mount_plan, outcomes, resources
 from podrun.kubelet.lives import ContainerLife, PodLife, Run
 
 RUNTIME = "podrun"
@@ -127,7 +127,8 @@ def _ended(run: Run | None) -> objects.ContainerState:
 
 
 def _mount_status(mount: objects.VolumeMount) -> objects.VolumeMountStatus:
-    recursive = (mount.recursive_read_only or "Disabled") if mount.read_only else None
+    enabled = "Enabled" if mount_plan.is_recursively_read_only(mount) else "Disabled"
+    recursive = enabled if mount.read_only else None
     return objects.VolumeMountStatus(
         name=mount.name, mount_path=mount.mount_path, read_only=mount.read_only, recursive_read_only=recursive
     )

@@ -14,6 +14,7 @@ from podrun.errors import PodrunError
 from podrun.image.config import ImageConfig
 from podrun.image.images import Image
 from podrun.kubelet import environment, places, planner, resources, signals
+from podrun.kubelet.mount_plan import Source
 from podrun.paths import Paths
 
 GI = 1 << 30
@@ -149,7 +150,7 @@ def test_what_is_no_signal_is_refused(text: str) -> None:
         signals.number(text)
 
 
-def a_plan(spec: objects.PodSpec, volumes: dict[str, str] | None = None) -> LaunchPlan:
+def a_plan(spec: objects.PodSpec, volumes: dict[str, Source] | None = None) -> LaunchPlan:
     pod = objects.Pod(metadata=objects.ObjectMeta(name="p", namespace="default", uid="u"), spec=spec)
     image = Image(
         ("i",), "sha256:1", "sha256:2", 1, None, "amd64", ImageConfig(cmd=("sh",), user="www:33"), ("l2", "l1")
@@ -172,7 +173,7 @@ def test_a_volume_replaces_what_stands_at_its_path_by_default_and_parents_come_f
             objects.VolumeMount(name="v", mount_path="/etc/hosts"),
         ),
     )
-    plan = a_plan(objects.PodSpec(containers=(container,)), {"v": "/somewhere"})
+    plan = a_plan(objects.PodSpec(containers=(container,)), {"v": Source("/somewhere")})
     targets = [mount.target for mount in plan.mounts]
     assert targets.index("/data") < targets.index("/data/deep")
     assert targets.count("/etc/hosts") == 1
