@@ -14,7 +14,7 @@ SHOWN = ("cpu.weight", "cpu.max", "memory.max", "memory.high", "pids.max", "cpus
 def report(arrangement: Hierarchies) -> list[str]:
     own = hierarchies.own_group(arrangement)
     lines = [f"mode    {arrangement.mode}", f"v2      {arrangement.unified.point}"]
-    for controller in hierarchies.NEEDED + hierarchies.OPTIONAL:
+    for controller in hierarchies.NEEDED + hierarchies.ON_DEMAND:
         if arrangement.has(controller):
             where = arrangement.v1_controllers.get(controller)
             lines.append(f"{controller:<7} {'v2' if where is None else f'v1 {where}'}")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from cgroups import bpf, cpuset, devices, events, files, knobs, trees
 from cgroups.devices import DeviceRule
 from cgroups.errors import CgroupError
-from cgroups.hierarchies import Hierarchies
+from cgroups.hierarchies import ON_DEMAND, Hierarchies
 from cgroups.knobs import Coupled, Knob
 from cgroups.limits import Limits
 from cgroups.stats import Places, Stats
@@ -83,7 +83,7 @@ class Group:
             raise CgroupError(f"cannot create control group {self.path}", error.errno or 0) from error
 
     def _make_v2(self, controllers: tuple[str, ...]) -> None:
-        needed = tuple(c for c in controllers if c != "cpuset")
+        needed = tuple(c for c in controllers if c not in ON_DEMAND)
         if needed and self.path != "/":
             try:
                 self.parent._enable(needed)
@@ -152,6 +152,8 @@ class Group:
         """
         if limits.cpuset_cpus is not None:
             self._apply_cpuset(limits.cpuset_cpus)
+        if limits.hugetlb:
+            self._make_hugetlb()
         for controller in self.hierarchies.v2_controllers:
             for knob in knobs.v2(controller, limits):
                 self._set(self.directory, knob)
@@ -188,7 +190,6 @@ class Group:
                 ) from error
 
     def _apply_cpuset(self, cpus: str) -> None:
-        """cpuset costs every group something and few want it: it is enabled, or made on v1, at the first use."""
         if not self.hierarchies.has("cpuset"):
             raise CgroupError(
                 f"cannot set the processors of control group {self.path}: no cpuset controller on this machine"
@@ -209,6 +210,13 @@ class Group:
             raise CgroupError(
                 f'cannot set the processors of control group {self.path} to "{cpus}"', error.errno or 0
             ) from error
+
+    def _make_hugetlb(self) -> None:
+        """Before the first limit on huge pages. On v1, for processes that come later."""
+        if "hugetlb" in self.hierarchies.v2_controllers:
+            self.parent._enable(("hugetlb",))
+        elif "hugetlb" in self.hierarchies.v1_controllers:
+            os.makedirs(self.hierarchies.v1_controllers["hugetlb"] + self.path, exist_ok=True)
 
     def allow_devices(self, rules: tuple[DeviceRule, ...]) -> None:
         """Refuse every process here and below all devices but those of `rules`; a second call can only refuse more.

@@ -16,7 +16,8 @@ from cgroups import files
 from cgroups.errors import CgroupError
 
 NEEDED = ("cpu", "memory", "pids")
-OPTIONAL = ("cpuset",)
+ON_DEMAND = ("cpuset", "hugetlb")
+"""Those that cost every group something and few want: enabled, or made on v1, at the first use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Hierarchies:
 
     unified: Mount
     v2_controllers: tuple[str, ...]
-    """Those of cpu, memory, pids and cpuset that live on v2."""
+    """Those of cpu, memory, pids, cpuset and hugetlb that live on v2."""
     v1_controllers: Mapping[str, str]
     """The others of them, each with its mount point. Co-mounted controllers share one."""
     v1_bystanders: tuple[str, ...] = ()
@@ -54,7 +55,7 @@ class Hierarchies:
 
     @property
     def v1_points(self) -> tuple[str, ...]:
-        """The v1 mount points in which every limited group needs a directory: each once, cpuset left out."""
+        """The v1 mount points in which every limited group needs a directory: each once, those on demand left out."""
         return tuple(dict.fromkeys(self.v1_controllers[c] for c in NEEDED if c in self.v1_controllers))
 
     def has(self, controller: str) -> bool:
@@ -81,7 +82,7 @@ def parse_mountinfo(text: str) -> Mounts:
             if v2 is None or (v2.root != "/" and mount.root == "/"):
                 v2 = mount
             continue
-        ours = set(options.split(",")).intersection(NEEDED + OPTIONAL)
+        ours = set(options.split(",")).intersection(NEEDED + ON_DEMAND)
         if not ours and (fields[2] not in bystanders or mount.root == "/"):
             bystanders[fields[2]] = mount
         for controller in ours:
@@ -98,8 +99,8 @@ def arrange(mounts: Mounts, v2_controllers: frozenset[str]) -> Hierarchies:
             "cannot use cgroups: no cgroup2 file system is mounted",
             hint="beside cgroup v1: mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified",
         )
-    on_v2 = tuple(c for c in NEEDED + OPTIONAL if c in v2_controllers)
-    on_v1 = {c: mounts.v1[c].point for c in NEEDED + OPTIONAL if c in mounts.v1 and c not in v2_controllers}
+    on_v2 = tuple(c for c in NEEDED + ON_DEMAND if c in v2_controllers)
+    on_v1 = {c: mounts.v1[c].point for c in NEEDED + ON_DEMAND if c in mounts.v1 and c not in v2_controllers}
     missing = [c for c in NEEDED if c not in on_v2 and c not in on_v1]
     if missing:
         names = " and no ".join(missing)

@@ -51,6 +51,9 @@ def v2(controller: str, limits: Limits) -> Iterator[Knob]:
             )
         case "pids":
             yield from _given(("pids", "pids.max", limits.pids_max, False))
+        case "hugetlb":
+            for word, amount in limits.hugetlb.items():
+                yield Knob("hugetlb", f"hugetlb.{word}.max", str(amount))
 
 
 def _v1_number(amount: int | str) -> str:
@@ -79,3 +82,6 @@ def v1(controller: str, limits: Limits) -> Iterator[Knob | Coupled]:
                 yield Coupled(limit, Knob("memory", "memory.memsw.limit_in_bytes", _v1_number(total), optional=True))
         case "pids" if limits.pids_max is not None:
             yield Knob("pids", "pids.max", str(limits.pids_max))
+        case "hugetlb":
+            for word, amount in limits.hugetlb.items():
+                yield Knob("hugetlb", f"hugetlb.{word}.limit_in_bytes", str(amount))

@@ -6,7 +6,7 @@ Formulas: kubelet `pkg/kubelet/cm/helpers_linux.go`; cpu.weight as runc 1.3.2, c
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 MIN_SHARES = 2
@@ -42,6 +42,8 @@ class Limits:
     pids_max: Amount = None
     cpuset_cpus: str | None = None
     """A list such as "0-2,7"; "" gives back the parent's processors."""
+    hugetlb: dict[str, int] = field(default_factory=dict)
+    """Bytes in huge pages by their size in the kernel's word, `huge_page_word`; left out without the controller."""
 
 
 def shares_from_milli_cpu(milli: int) -> int:
@@ -62,6 +64,14 @@ def weight_from_shares(shares: int) -> int:
 def quota_from_milli_cpu(milli: int, period_us: int = DEFAULT_PERIOD_US) -> int:
     """Microseconds per period of a CPU limit in thousandths of a processor; the kernel takes no less than 1000."""
     return max(milli * period_us // 1000, MIN_QUOTA_US)
+
+
+def huge_page_word(size: int) -> str:
+    """How hugetlb's files call pages of `size` bytes: 64KB, 2MB, 1GB."""
+    for bits, unit in ((30, "GB"), (20, "MB"), (10, "KB")):
+        if size >= 1 << bits:
+            return f"{size >> bits}{unit}"
+    return f"{size}B"
 
 
 def from_resources(

@@ -10,7 +10,7 @@ import re
 
 from msgspec.structs import replace
 
-from podrun.api import objects
+from podrun.api import objects, pod_resources
 from podrun.api.objects import Container, EphemeralContainer, Pod, PodSpec, Probe, Volume
 
 DEFAULT_MODE = 0o644
@@ -29,6 +29,10 @@ def default_pod(pod: Pod) -> Pod:
 
 def default_spec(spec: PodSpec) -> PodSpec:
     """The spec with every default set; applied twice it changes nothing more."""
+    return _with_pod_resources(_default_spec(spec))
+
+
+def _default_spec(spec: PodSpec) -> PodSpec:
     account = spec.service_account_name or spec.service_account or "default"
     grace = spec.termination_grace_period_seconds
     return replace(
@@ -105,6 +109,25 @@ def _resources(resources: objects.ResourceRequirements) -> objects.ResourceRequi
     """A limit without a request is the request too."""
     missing = {name: limit for name, limit in resources.limits.items() if name not in resources.requests}
     return replace(resources, requests=resources.requests | missing) if missing else resources
+
+
+def _with_pod_resources(spec: PodSpec) -> PodSpec:
+    """Where the pod itself says some of its resources: what its containers ask for, else its own limits (KEP-2837)."""
+    resources = pod_resources.own(spec)
+    if resources is None:
+        return spec
+    limits = dict(resources.limits)
+    for name, together in pod_resources.aggregate(spec, lambda each: each.limits).items():
+        if name.startswith(pod_resources.HUGE) and name not in resources.requests:
+            limits.setdefault(name, str(together))
+    requests = dict(resources.requests)
+    for name, together in pod_resources.aggregate(spec, lambda each: each.requests).items():
+        if pod_resources.is_for_pods(name) and pod_resources.may_overcommit(name):
+            requests.setdefault(name, str(together))
+    for name, limit in limits.items():
+        if pod_resources.is_for_pods(name):
+            requests.setdefault(name, limit)
+    return replace(spec, resources=replace(resources, limits=limits, requests=requests))
 
 
 def _env(variable: objects.EnvVar) -> objects.EnvVar:

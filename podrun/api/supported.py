@@ -38,7 +38,7 @@ METADATA = _rows("finalizers", "owner_references")
 SPEC = (
     *_rows("ephemeral_containers", "host_ipc", "host_pid"),
     *_rows("image_pull_secrets", "overhead", "priority_class_name"),
-    *_rows("resource_claims", "resources", "runtime_class_name"),
+    *_rows("resource_claims", "runtime_class_name"),
     Row("host_users", (True,)),
     Row("os", (objects.PodOS(name="linux"),)),
     Row("priority", (0,)),
@@ -74,8 +74,7 @@ CONTAINER_SECURITY = (
 ENV = _rows("value_from")
 PORT = _rows("host_ip")
 PORT_UNLESS_HOST_NETWORK = (Row("host_port", (0,)),)
-LIMITS = frozenset(("cpu", "memory"))
-REQUESTS = frozenset(("cpu", "memory", "ephemeral-storage"))
+LIMITS_NOT_YET = ("ephemeral-storage",)
 
 VOLUME = _rows(*(field for field in Volume.__struct_fields__ if field not in ("name", "empty_dir", "host_path")))
 EMPTY_DIR = _rows("medium", "size_limit")
@@ -108,11 +107,9 @@ def _container(container: Container, spec: PodSpec, path: str) -> Iterator[str]:
         yield from _refused(ports, port, f"{path}.ports[{index}]")
     for index, variable in enumerate(container.env):
         yield from _refused(ENV, variable, f"{path}.env[{index}]")
-    for shown, amounts, known in (
-        ("limits", container.resources.limits, LIMITS),
-        ("requests", container.resources.requests, REQUESTS),
-    ):
-        yield from (f"{path}.resources.{shown}[{name}]" for name in amounts if name not in known)
+    for name in LIMITS_NOT_YET:
+        if name in container.resources.limits:
+            yield f"{path}.resources.limits[{name}]"
     if container.resources.claims:
         yield f"{path}.resources.claims"
     yield from _refused(CONTAINER, container, path)

@@ -12,7 +12,7 @@ from podrun.api.objects import Pod, PodSpec
 from podrun.api.validate_containers import RESTART_POLICIES, check_containers
 from podrun.api.validate_meta import check_meta
 from podrun.api.validate_names import Errors
-from podrun.api.validate_resources import check_resources
+from podrun.api.validate_resources import check_pod_resources, check_resources
 from podrun.api.validate_scheduling import check_scheduling
 from podrun.api.validate_security import check_pod_security
 from podrun.api.validate_volumes import check_volumes
@@ -48,8 +48,7 @@ def check_spec(spec: PodSpec, path: str) -> Errors:
     yield from check_volumes(f"{path}.volumes", spec.volumes)
     yield from _resource_claims(f"{path}.resourceClaims", spec)
     yield from check_containers(spec, path)
-    if spec.resources:
-        yield from check_resources(f"{path}.resources", spec.resources)
+    yield from check_pod_resources(path, spec)
     yield from _host_network_ports(spec, path)
     yield from names.check_choice(f"{path}.restartPolicy", spec.restart_policy, RESTART_POLICIES)
     yield from names.check_choice(f"{path}.dnsPolicy", spec.dns_policy, DNS_POLICIES)

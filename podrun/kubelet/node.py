@@ -11,7 +11,8 @@ import psutil
 from msgspec.structs import replace
 
 import podrun
-from podrun.api import objects, quantity, times
+from podrun.api import objects, pod_resources, quantity, times
+from podrun.kubelet import huge_pages
 
 MOST_PODS = 110
 
@@ -46,6 +47,10 @@ def node(name: str, addresses: tuple[str, ...], pod_cidr: str, root: Path, now: 
         "memory": quantity.canonical(f"{memory_bytes() // 1024}Ki"),
         "ephemeral-storage": quantity.canonical(f"{psutil.disk_usage(str(root)).total // 1024}Ki"),
         "pods": str(MOST_PODS),
+    }
+    capacity |= {
+        f"{pod_resources.HUGE}{quantity.from_bytes(size)}": quantity.from_bytes(size * count)
+        for size, count in huge_pages.counts().items()
     }
     machine = platform.machine()
     architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)

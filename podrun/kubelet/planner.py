@@ -29,6 +29,7 @@ class Node:
 
     memory: int  # bytes
     layers_dir: str
+    huge_page_sizes: tuple[int, ...] = ()  # bytes; those of which there are pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def launch_plan(pod: objects.Pod, spec: objects.Container, attempt: int, id: str
         root=Root(given.node.layers_dir, given.image.layers, str(upper), str(work)),
         mounts=mount_plan.mounts(spec, attempt, given.volumes, place, given.variables),
         cgroup=place.container_cgroup(id),
-        limits=resources.container_limits(spec.resources),
+        limits=resources.container_limits(spec.resources, given.node.huge_page_sizes),
         identity=security.identity(given.image),
         log_path=str(place.log_file(spec.name, attempt)),
         pid=security.pid_mode(pod.spec),

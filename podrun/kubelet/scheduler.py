@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from podrun.api import objects
-from podrun.kubelet import node_match, pod_match, resources
+from podrun.api import objects, pod_resources
+from podrun.kubelet import node_match, pod_match
 from podrun.kubelet.pod_match import NamespaceLabels
 
 SCHEDULER = "default-scheduler"
-REQUESTED = ("cpu", "memory", "ephemeral-storage")
+ORDER = ("cpu", "memory", "ephemeral-storage")  # in which shortages are told; any others follow
 
 NODE_AFFINITY = "node(s) didn't match Pod's node affinity/selector"
 NODE_PORTS = "node(s) didn't have free ports for the requested pod ports"
@@ -31,7 +31,7 @@ HostPort = tuple[str, str, int]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A pod and what it takes, or would take, of its node: units of REQUESTED as in resources.py, and ports."""
+    """A pod and what it takes, or would take, of its node: units as in api/pod_resources.py, and ports."""
 
     pod: objects.Pod
     requests: dict[str, int]
@@ -39,7 +39,9 @@ class Claim:
 
 
 def claim(pod: objects.Pod) -> Claim:
-    return Claim(pod, {name: resources.pod_request(pod.spec, name) for name in REQUESTED}, tuple(_host_ports(pod.spec)))
+    others = (name for name in pod_resources.names(pod.spec) if name not in ORDER)
+    requests = {name: pod_resources.pod_request(pod.spec, name) for name in (*ORDER, *others)}
+    return Claim(pod, requests, tuple(_host_ports(pod.spec)))
 
 
 def _host_ports(spec: objects.PodSpec) -> Iterator[HostPort]:
@@ -155,11 +157,11 @@ class Shortage:
 def shortages(wanted: Claim, node: objects.Node, placed: Collection[Claim]) -> list[Shortage]:
     allocatable = node.status.allocatable
     found = []
-    if len(placed) + 1 > resources.amount(allocatable, "pods"):
-        found.append(Shortage("pods", 1, len(placed), resources.amount(allocatable, "pods")))
-    for name in REQUESTED:
-        requested, capacity = wanted.requests[name], resources.amount(allocatable, name)
-        used = sum(each.requests[name] for each in placed)
+    if len(placed) + 1 > pod_resources.amount(allocatable, "pods"):
+        found.append(Shortage("pods", 1, len(placed), pod_resources.amount(allocatable, "pods")))
+    for name, requested in wanted.requests.items():
+        capacity = pod_resources.amount(allocatable, name)
+        used = sum(each.requests.get(name, 0) for each in placed)
         if requested and requested > capacity - used:
             found.append(Shortage(name, requested, used, capacity))
     return found

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from podrun.api import objects, times
-from podrun.kubelet import mount_plan, outcomes, resources
+from podrun.api import objects, pod_resources, times
+from podrun.kubelet import mount_plan, outcomes
 from podrun.kubelet.lives import ContainerLife, PodLife, Run
 
 RUNTIME = "podrun"
@@ -45,7 +45,7 @@ def pod_status(pod: objects.Pod, life: PodLife, host: Host, now: float) -> objec
         start_time=times.rfc3339(life.started_at),
         init_container_statuses=init,
         container_statuses=tuple(sorted(regular, key=lambda status: status.name)),
-        qos_class=resources.qos_class(pod.spec),
+        qos_class=pod_resources.qos_class(pod.spec),
     )
 
 

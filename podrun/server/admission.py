@@ -10,6 +10,7 @@ from podrun.api import (
     defaults,
     kinds,
     objects,
+    pod_resources,
     status_errors,
     supported,
     validate,
@@ -21,7 +22,6 @@ from podrun.api import (
     validate_update,
 )
 from podrun.api.field_errors import FieldError
-from podrun.kubelet import resources as pod_resources
 from podrun.server import resources
 
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"

@@ -7,13 +7,22 @@ from collections.abc import Sequence
 from aiohttp import web
 from msgspec.structs import replace
 
-from podrun.api import kinds, objects, tables
+from podrun.api import kinds, objects, pod_warnings, tables
 
 JSON = "application/json"
 
 
 def with_object(stored: objects.KubeStruct, code: int = 200) -> web.Response:
     return web.Response(body=kinds.to_json(stored), status=code, content_type=JSON)
+
+
+def with_change(stored: objects.Object, code: int = 200) -> web.Response:
+    """An object that was created or changed, with what there is to warn of in headers (RFC 7234, warn-code 299)."""
+    answer = with_object(stored, code)
+    for text in pod_warnings.warnings(stored):
+        quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+        answer.headers.add("Warning", f'299 - "{quoted}"')
+    return answer
 
 
 def wants_table(request: web.Request) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 import msgspec
 from msgspec.structs import replace
 
-from podrun.api import kinds, objects, parse
+from podrun.api import kinds, objects, parse, pod_warnings
 from podrun.server import admission, merging
 from podrun.store import Store
 
@@ -48,7 +48,8 @@ async def carry_out(store: Store, wish: Wish, *, dry_run: bool = False) -> Outco
     type_, metadata = type(wish.new), wish.new.metadata
     current = store.get(type_, metadata.namespace, metadata.name)
     if current is None:
-        return Outcome("created", wish.new if dry_run else await store.create(wish.new))
+        made = wish.new if dry_run else await store.create(wish.new)
+        return Outcome("created", made, pod_warnings.warnings(made))
     before: list[objects.Object] = [current]
 
     def change(old: objects.Object) -> objects.Object:
@@ -59,7 +60,8 @@ async def carry_out(store: Store, wish: Wish, *, dry_run: bool = False) -> Outco
         after = change(current)
     else:
         after = await store.update(type_, metadata.namespace, metadata.name, change)
-    return Outcome("unchanged" if after == before[0] else "configured", after, _warnings(before[0], wish))
+    warnings = (*_warnings(before[0], wish), *pod_warnings.warnings(after))
+    return Outcome("unchanged" if after == before[0] else "configured", after, warnings)
 
 
 def merged(old: objects.Object, wish: Wish) -> objects.Object:

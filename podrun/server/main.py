@@ -21,6 +21,7 @@ from podrun.api import objects
 from podrun.errors import PodrunError
 from podrun.image import filesystem
 from podrun.image.store import Images
+from podrun.kubelet import huge_pages
 from podrun.kubelet import node as this_node
 from podrun.kubelet.kubelet import Kubelet
 from podrun.kubelet.planner import Node
@@ -164,7 +165,7 @@ def _services(
         boot_id=this_node.boot_id(),
         host=Host(name, this_node.host_addresses()),
         started_at=time.time(),
-        node=Node(this_node.memory_bytes(), str(images.layers_directory)),
+        node=Node(this_node.memory_bytes(), str(images.layers_directory), huge_pages.sizes_in_use()),
         disk=disk,
     )
 

@@ -32,13 +32,13 @@ async def create(request: web.Request) -> web.StreamResponse:
         resources.check_namespace(request, namespace)
     if "dryRun" not in request.query:
         new = await context.of(request).store.create(new)
-    return answers.with_object(new, 201)
+    return answers.with_change(new, 201)
 
 
 async def put(request: web.Request) -> web.StreamResponse:
     """Replace metadata and spec; the status stays."""
     sent = await _sent(request)
-    return answers.with_object(await _change(request, sent, lambda old: admission.admit_change(sent, old)))
+    return answers.with_change(await _change(request, sent, lambda old: admission.admit_change(sent, old)))
 
 
 async def put_status(request: web.Request) -> web.StreamResponse:
@@ -142,4 +142,4 @@ async def _merge(
     current = resources.existing(request, resources.type_of(kind), kind.plural)
     wanted = (changes.get("metadata") or {}).get("resourceVersion") or ""
     expected = replace(current, metadata=objects.ObjectMeta(resource_version=wanted))
-    return answers.with_object(await _change(request, expected, merged, durable=durable))
+    return answers.with_change(await _change(request, expected, merged, durable=durable))

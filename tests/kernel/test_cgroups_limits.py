@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 from cgroup_scratch import PATIENCE, begin, expected, knob, running, scratch_group
 
-from cgroups import limits
+from cgroups import hierarchies, limits
 from cgroups.errors import CgroupError
 from cgroups.group import Group
 from cgroups.limits import Limits
@@ -123,3 +124,18 @@ def test_the_limit_of_the_pod_counts_the_kill_in_the_container_that_it_hit() -> 
             begin(process)
             assert process.wait(PATIENCE) == -signal.SIGKILL
         assert container.oom_kills() == 1
+
+
+@pytest.mark.skipif(not hierarchies.current().has("hugetlb"), reason="no hugetlb controller on this machine")
+def test_huge_pages_are_limited_from_the_first_limit_on() -> None:
+    sizes = sorted(int(each.name[10:-2]) << 10 for each in Path("/sys/kernel/mm/hugepages").glob("hugepages-*kB"))
+    if not sizes:
+        pytest.skip("a kernel without huge pages")
+    word = limits.huge_page_word(sizes[0])
+    with scratch_group() as group:
+        group.create()
+        group.apply(Limits(hugetlb={word: 4 * sizes[0]}))
+        file, v1 = f"hugetlb.{word}.max", f"hugetlb.{word}.limit_in_bytes"
+        assert knob(group, "hugetlb", file, v1) == str(4 * sizes[0])
+        group.apply(Limits(hugetlb={word: 0}))
+        assert knob(group, "hugetlb", file, v1) == "0"

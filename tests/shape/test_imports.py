@@ -64,6 +64,7 @@ PURE = [
     "podrun/kubelet/status.py",
     "podrun/kubelet/stopping.py",
     "podrun/api/defaults.py",
+    "podrun/api/pod_resources.py",
     "podrun/api/quantity.py",
     "podrun/api/selector.py",
     "podrun/api/validate.py",

@@ -87,7 +87,7 @@ def test_what_podrun_does_is_not_refused() -> None:
     workingDir: /w
     env: [{name: A, value: "1"}]
     ports: [{name: http, containerPort: 80, hostPort: 0}]
-    resources: {limits: {cpu: 1, memory: 1Gi}}
+    resources: {limits: {cpu: 1, memory: 1Gi, hugepages-2Mi: 2Mi, example.com/gpu: 1}}
     volumeMounts: [{name: e, mountPath: /e, readOnly: true, mountPropagation: None}]
     stdin: false
     tty: false
@@ -97,6 +97,7 @@ def test_what_podrun_does_is_not_refused() -> None:
   hostPID: false
   hostUsers: true
   os: {name: linux}
+  resources: {limits: {cpu: 2, memory: 2Gi}}
   shareProcessNamespace: true
   hostAliases: [{ip: 127.0.0.1, hostnames: [x]}]
   tolerations: [{operator: Exists}]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podrun.api import objects
+from podrun.api import objects, pod_resources
 from podrun.container.plan import Bind, LaunchPlan, NamespaceMode
 from podrun.errors import PodrunError
 from podrun.image.config import ImageConfig
@@ -102,7 +102,7 @@ def test_a_container_with_nothing_to_run_is_an_error() -> None:
 )
 def test_qos_classes(requests: dict[str, str], limits: dict[str, str], qos: str) -> None:
     spec = objects.PodSpec(containers=(with_resources(requests, limits),))
-    assert resources.qos_class(spec) == qos
+    assert pod_resources.qos_class(spec) == qos
 
 
 def test_requests_become_shares_and_limits_become_quota_and_memory() -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podrun.api import defaults, objects, parse
-from podrun.kubelet import resources, scheduler
+from podrun.api import defaults, objects, parse, pod_resources
+from podrun.kubelet import scheduler
 from podrun.kubelet.scheduler import Claim, Refusal, Situation
 
 NAMESPACES = {"default": {"team": "a"}, "other": {"team": "b"}}
@@ -148,7 +148,7 @@ def test_init_containers_count_only_where_they_are_more_than_the_rest() -> None:
         return container(f"i{cpu}", resources={"requests": {"cpu": cpu}}, **fields)
 
     def request(*inits: dict[str, Any], cpu: str = "1") -> int:
-        return resources.pod_request(pod(asking(cpu=cpu), initContainers=list(inits)).spec, "cpu")
+        return pod_resources.pod_request(pod(asking(cpu=cpu), initContainers=list(inits)).spec, "cpu")
 
     assert request(init("500m")) == 1000
     assert request(init("1500m")) == 1500
@@ -174,7 +174,7 @@ def test_a_pods_request_is_the_most_that_runs_at_once(inits: list[tuple[bool, in
     moments = [sum(regular) + sum(cpu for always, cpu in inits if always)]
     for at, (_, cpu) in enumerate(inits):
         moments.append(cpu + sum(before for always, before in inits[:at] if always))
-    assert resources.pod_request(spec, "cpu") == 1000 * max(moments)
+    assert pod_resources.pod_request(spec, "cpu") == 1000 * max(moments)
 
 
 def test_one_host_port_is_for_one_pod() -> None:

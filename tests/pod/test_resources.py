@@ -1,0 +1,57 @@
+"""What pods ask for and may take, as a user sees it and as the kernel holds it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cgroups.group import Group
+from tests.pod import manifests
+from tests.pod.instance import Instance
+
+MI = 1 << 20
+
+
+def knob(group: Group, controller: str, v2: str, v1: str) -> str:
+    """The knob's text, of file `v2` or of file `v1`, where the controller is."""
+    point = group.hierarchies.v1_controllers.get(controller)
+    path = f"{group.directory}/{v2}" if point is None else f"{point}{group.path}/{v1}"
+    return Path(path).read_text().strip()
+
+
+def memory_max(group: Group) -> str:
+    return knob(group, "memory", "memory.max", "memory.limit_in_bytes")
+
+
+@pytest.mark.vm
+def test_a_pod_with_resources_of_its_own_is_limited_as_a_whole(node: Instance) -> None:
+    own = {"limits": {"cpu": "500m", "memory": "64Mi"}}
+    node.apply(manifests.pod("whole", manifests.busybox("a"), manifests.busybox("b"), resources=own), wait=True)
+    pod = node.pod("whole")
+    assert pod["status"]["qosClass"] == "Guaranteed"
+    assert pod["spec"]["resources"]["requests"] == own["limits"]
+    group = node.pod_group(pod)
+    assert memory_max(group) == str(64 * MI)
+    assert knob(group, "cpu", "cpu.max", "cpu.cfs_quota_us").split()[0] == "50000"
+    assert memory_max(node.container_group(pod, "a")) != memory_max(group)
+    node.discard("whole", grace=0)
+
+
+def test_what_the_node_does_not_have_is_waited_for_by_name(node: Instance) -> None:
+    for name, resource in (("gpu", "example.com/gpu"), ("pages", "hugepages-1Gi")):
+        wanted = {"limits": {"cpu": "10m", resource: "64Gi"}}
+        node.apply(manifests.pod(name, manifests.busybox(resources=wanted)))
+        pod = node.wait_for(name, lambda each: each["status"].get("conditions"), "to be looked at")
+        (condition,) = pod["status"]["conditions"]
+        assert f"1 Insufficient {resource}. " in condition["message"]
+        node.discard(name)
+
+
+def test_amounts_that_are_no_whole_bytes_are_warned_of(node: Instance) -> None:
+    odd = manifests.pod("odd", manifests.busybox(resources={"requests": {"memory": "1048576500m"}}))
+    assert node.apply(odd).stderr == (
+        'Warning: spec.containers[0].resources.requests[memory]: fractional byte value "1048576500m" is invalid, '
+        "must be an integer\n"
+    )
+    node.discard("odd", grace=0)
