@@ -7,7 +7,7 @@ import sys
 import click
 
 from podrun.cli import command as shared
-from podrun.cli import containers, resources
+from podrun.cli import containers, resources, sessions
 from podrun.cli.client import Query
 from podrun.cli.failures import QuietFailureError
 from podrun.errors import PodrunError
@@ -21,6 +21,9 @@ podrun exec web -c app -- date
 
 # Hand standard input over
 echo hello | podrun exec -i web -- cat
+
+# A shell on this terminal
+podrun exec -it web -- sh
 """
 
 
@@ -45,10 +48,17 @@ class ExecVerb(shared.Verb):
 @click.option("-c", "--container", default="", help="Container name. If omitted, the first container in the pod.")
 @click.option("-i", "--stdin", is_flag=True, help="Pass stdin to the container")
 @click.option("-t", "--tty", is_flag=True, help="Stdin is a TTY")
+@click.option("-q", "--quiet", is_flag=True, help="Only print output from the remote session")
 @shared.namespace_option
 @click.pass_context
 def command(
-    ctx: click.Context, arguments: tuple[str, ...], container: str, stdin: bool, tty: bool, namespace: str | None
+    ctx: click.Context,
+    arguments: tuple[str, ...],
+    container: str,
+    stdin: bool,
+    tty: bool,
+    quiet: bool,
+    namespace: str | None,
 ) -> int:
     session: shared.Session = ctx.obj
     argv: tuple[str, ...] = ctx.meta["podrun.argv"]
@@ -61,8 +71,7 @@ def command(
         )
     if not argv:
         raise PodrunError("you must specify at least one command for the container")
-    if tty:
-        raise PodrunError("cannot give the command a terminal: podrun has no terminals yet", hint="leave out -t")
+    raw = sessions.wants_raw(stdin=stdin, tty=tty, quiet=quiet)
     client = session.client
     path = resources.POD.path(session.namespace_of(namespace), containers.pod_name(arguments[0]))
     pod = client.get(path)
@@ -71,13 +80,14 @@ def command(
         "container": containers.choose(pod, container),
         "stdin": stdin,
         "stdout": True,
-        "stderr": True,
+        "stderr": not raw,
+        "tty": raw,
     }
     ticket = client.ask("POST", f"{path}/exec", query, headers={"X-Podrun-Stream": "shim"})
     from podrun.cli import streams
 
     try:
-        code = streams.run(ticket["socket"], ticket["token"], stdin=stdin)
+        code = streams.run(ticket["socket"], ticket["token"], streams.Wanted(stdin=stdin, raw=raw)) or 0
     except streams.NotExecutedError as error:
         print(f"error: {error.message}", file=sys.stderr)
         code = error.code

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cgroups import hierarchies
 from cgroups.errors import CgroupError
 from cgroups.group import Group
-from podrun.container import placement, program
+from podrun.container import placement, program, terminal
 from podrun.container.newborn import Newborn, SpawnError, bear, describe, follow_parent
 from podrun.container.plan import ExecPlan
 from podrun.container.program import ProgramBirth, Stdio
@@ -57,4 +57,10 @@ def join_container(birth: ExecBirth) -> None:
     namespaces.setns(birth.container, _NAMESPACES)
 
 
-STEPS: tuple[Callable[[ExecBirth], None], ...] = (follow_parent, join_cgroups, join_container, *program.STEPS)
+STEPS: tuple[Callable[[ExecBirth], None], ...] = (
+    follow_parent,
+    join_cgroups,
+    join_container,
+    terminal.make_terminal,
+    *program.STEPS,
+)

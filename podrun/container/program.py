@@ -29,13 +29,17 @@ class Stdio(NamedTuple):
 
     Another null device becomes that, too: through the machine's, the container's root could change its mode.
 
-    With `tty` all three are the same pty, which becomes the controlling terminal.
+    With `tty` all three are the same pty, which becomes the controlling terminal. With `console`, one end of a stream
+    socket, the child makes it itself, of that size unless 0, and sends its master there (container/terminal.py).
     """
 
     stdin: int = -1
     stdout: int = -1
     stderr: int = -1
     tty: bool = False
+    console: int = -1
+    rows: int = 0
+    columns: int = 0
 
 
 _NOBODY_YET = Account(0, 0, (0,), "/")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cgroups.group import Group
-from podrun.container import devices, mounts, placement, program, root
+from podrun.container import devices, mounts, placement, program, root, terminal
 from podrun.container.newborn import Newborn, StepError, bear, describe, follow_parent
 from podrun.container.plan import LaunchPlan, NamespaceMode
 from podrun.container.pod_handles import PodHandles
@@ -84,5 +84,7 @@ STEPS: tuple[Callable[[ContainerBirth], None], ...] = (
     join_pod_namespaces,
     build_root,
     enter_root,
+    terminal.make_terminal,
+    terminal.show_console,
     *program.STEPS,
 )

@@ -1,4 +1,4 @@
-"""Processes exec'd into running containers: tokens, pipes whose outer ends go to the client, exit codes.
+"""Processes exec'd into running containers: tokens, pipes or a terminal whose outer ends go to the client, exit codes.
 
 The pipes are never read here, and a client's disappearance is none of the process's business but for its closed ends,
 unless it asked to be bound to it. Each has a control group of its own below the container's, where killing finds all
@@ -19,7 +19,7 @@ from cgroups.errors import CgroupError
 from cgroups.group import Group
 from podrun.container import join, newborn, plan, program
 from podrun.linux import pidfd
-from podrun.shim import cleanup, messages
+from podrun.shim import cleanup, consoles, messages
 from podrun.shim.connection import Connection
 from podrun.shim.loop import Loop
 from podrun.shim.reports import Outcome, Report
@@ -47,9 +47,7 @@ class Execs:
         self._lingering: list[Group] = []  # their exec has ended, and left something running
 
     def prepare(self, connection: Connection, id: int, request: messages.PrepareExec) -> None:
-        if request.plan.tty:
-            connection.refuse(id, "exec with a terminal: this version has only pipes")
-        elif self._target(request.plan.container, request.plan.attempt) < 0:
+        if self._target(request.plan.container, request.plan.attempt) < 0:
             connection.refuse(id, _not_running(request.plan))
         else:
             self._forget_expired()
@@ -75,7 +73,7 @@ class Execs:
         one = _Exec(self._loop, connection, id, group, self._ended)
         try:
             os.mkdir(group.directory)  # and no parents: the container's own is there as long as it runs
-            one.start(prepared.plan, target)
+            one.start(prepared.plan, target, request)
         except (newborn.SpawnError, OSError) as error:
             cleanup.remove(self._loop, group)
             reason = error.reason if isinstance(error, newborn.SpawnError) else error
@@ -127,16 +125,23 @@ class _Exec:
         self._pid = 0
         self._pidfd = -1
         self._outer: list[int] = []
+        self._console: consoles.Console | None = None
         self._report: Report | None = None
         self._has_started = False
 
-    def start(self, exec_plan: plan.ExecPlan, target: int) -> None:
+    def start(self, exec_plan: plan.ExecPlan, target: int, request: messages.Exec) -> None:
         with contextlib.ExitStack() as inner_ends, contextlib.ExitStack() as on_failure:
             on_failure.callback(self._close_outer)
-            stdin = self._pipe(inner_ends, exec_plan.stdin, outer_writes=True)
-            stdout = self._pipe(inner_ends, exec_plan.stdout, outer_writes=False)
-            stderr = self._pipe(inner_ends, exec_plan.stderr, outer_writes=False)
-            child = join.spawn_exec(exec_plan, target, program.Stdio(stdin, stdout, stderr), self.group)
+            if exec_plan.tty:
+                self._console = consoles.Console()
+                inner_ends.callback(self._console.close_inner)
+                stdio = self._console.stdio(request.rows, request.columns)
+            else:
+                stdin = self._pipe(inner_ends, exec_plan.stdin, outer_writes=True)
+                stdout = self._pipe(inner_ends, exec_plan.stdout, outer_writes=False)
+                stderr = self._pipe(inner_ends, exec_plan.stderr, outer_writes=False)
+                stdio = program.Stdio(stdin, stdout, stderr)
+            child = join.spawn_exec(exec_plan, target, stdio, self.group)
             on_failure.pop_all()
         self._pid, self._pidfd = child.pid, child.pidfd
         self._report = Report(self._loop, child.report, self._born)
@@ -165,6 +170,13 @@ class _Exec:
                 self.connection.refuse(self._id, f"exec: {outcome}", outcome.errno)
             case newborn.Resolved():
                 self._has_started = True
+                if self._console is not None:
+                    try:
+                        self._outer = [self._console.receive()]
+                    except OSError as error:
+                        self.connection.refuse(self._id, f"exec: {error.strerror}", error.errno or 0)
+                        self.kill()
+                        return
                 outer, self._outer = tuple(self._outer), []
                 self.connection.send(self._id, messages.ExecStarted(self._pid), outer)
 
@@ -184,6 +196,8 @@ class _Exec:
         for fd in self._outer:
             os.close(fd)
         self._outer = []
+        if self._console is not None:
+            self._console.close()
 
 
 def _not_running(exec_plan: plan.ExecPlan) -> str:

@@ -86,13 +86,15 @@ class Exec:
     """From the client that the kubelet sent here. Answered by ExecStarted with the outer ends (stdin, stdout, stderr,
     those asked for in this order; one pty master for tty); ExecEnded follows with the same id when the process ends.
 
-    The client's hang-up (socket closed) closes nothing but the ends; the process sees that as EOF and EPIPE. With
-    `bound` it kills the process and all that came of it instead: so end the kubelet's own, when their time is over and
-    when it dies over them.
+    The client's hang-up (socket closed) closes nothing but the ends; the process sees that as EOF and EPIPE, on a
+    terminal as SIGHUP. With `bound` it kills the process and all that came of it instead: so end the kubelet's own,
+    when their time is over and when it dies over them. `rows` and `columns` are the size of a terminal at its start.
     """
 
     token: str
     bound: bool = False
+    rows: int = 0
+    columns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from podrun.container import plan as plan_module
 from podrun.container.plan import ExecPlan, LaunchPlan
 from podrun.shim import facts, messages
 from tests.kernel.shim_client import Client, Pod
@@ -141,10 +142,48 @@ def test_a_container_that_does_not_run_refuses(shim: Client, pod: Pod, running: 
         assert "not running" in refused.message
 
 
-def test_a_terminal_is_refused_with_a_reason(shim: Client, pod: Pod, running: LaunchPlan) -> None:
-    refused = shim.ask(messages.PrepareExec("tty", replace(pod.exec_plan(running, "sh"), tty=True)))
-    assert isinstance(refused, messages.Refused)
-    assert "terminal" in refused.message
+def test_a_terminal_is_one_of_the_container_and_goes_to_the_client_alone(
+    shim: Client, pod: Pod, running: LaunchPlan
+) -> None:
+    plan = replace(pod.exec_plan(running, "sh", "-c", "ls /dev/pts; ls -l /proc/$$/fd; echo; cat"), tty=True)
+    session = Session(shim, pod, plan)
+    (master,) = session.ends
+    shown = b""
+    while not shown.endswith(b"\r\n\r\n"):
+        assert select.select([master], [], [], 30)[0], shown
+        shown += os.read(master, 65536)
+    assert shown.startswith(b"0     ptmx\r\n")
+    assert [f"{n} -> /dev/pts/0".encode() in shown for n in range(3)] == [True, True, True]
+    assert shown.count(b" -> ") == shown.count(b" -> /dev/")  # the shell keeps /dev/tty
+    os.close(master)  # the only one there is: the line hangs up
+    session.ends = []
+    assert session.code() == 129
+    session.close()
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        ("mount -t tmpfs none /dev/pts && cp -a /dev/null /dev/pts/ptmx", "no devpts"),
+        ("mount -t tmpfs none /tmp && mkdir /tmp/a && mount --bind /tmp/a /dev/pts", "no devpts"),
+        ("mount --bind /dev/null /dev/pts/ptmx", "terminal"),
+        ("mount --bind /proc/1/fd/0 /dev/pts/ptmx", "terminal"),
+        ("umount -l /dev/pts && rmdir /dev/pts && ln -s /proc/1/fd /dev/pts", "terminal"),
+    ],
+)
+def test_a_false_dev_pts_gives_no_terminal(shim: Client, pod: Pod, prepare: str, words: str) -> None:
+    for applet in ("mount", "umount", "mkdir", "rmdir", "ln", "cp"):
+        (pod.directory / "layers" / "busybox" / "bin" / applet).symlink_to("busybox")
+    (pod.directory / "layers" / "busybox" / "tmp").mkdir()
+    able = plan_module.Identity(capabilities=(1 << 41) - 1)
+    running = pod.launch_plan("sh", "-c", f"{prepare} && echo prepared; sleep 1000", identity=able)
+    shim.ask(messages.Launch(running))
+    wait_until(lambda: b"prepared" in pod.log(running), "the false /dev/pts")
+    session = Session(shim, pod, replace(pod.exec_plan(running, "tty"), tty=True))
+    assert isinstance(session.started, messages.Refused)
+    assert words in session.started.message
+    assert session.ends == []
+    session.close()
 
 
 def test_a_client_that_vanishes_leaves_no_descriptor_in_the_shim(shim: Client, pod: Pod, running: LaunchPlan) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from podrun.cli import detaching
+from podrun.errors import PodrunError
 from tests.fakes.cli_runs import Cli, pod
 from tests.fakes.prepared_server import PreparedServer
 
@@ -174,3 +176,28 @@ def test_a_command_that_can_not_be_started_is_an_error(server: PreparedServer, c
     with listening(path, refuse):
         run = cli("exec", "web", "--", "x")
     assert (run.out, run.err, run.code) == ("", "error: no such file\n", 1)
+
+
+@pytest.mark.parametrize(
+    ("typed", "passed", "detached"),
+    [
+        ([b"ls\r"], b"ls\r", False),
+        ([b"\x10\x11"], b"", True),
+        ([b"a\x10", b"\x11b"], b"a", True),
+        ([b"\x10", b"x"], b"\x10x", False),
+        ([b"\x10\x10\x11"], b"\x10", True),
+        ([b"\x10"], b"", False),
+    ],
+)
+def test_the_detach_keys_are_found_wherever_they_are_cut(typed: list[bytes], passed: bytes, detached: bool) -> None:
+    detacher = detaching.Detacher(detaching.parse(detaching.DEFAULT))
+    assert b"".join(map(detacher.feed, typed)) == passed
+    assert detacher.is_detached is detached
+
+
+def test_detach_keys_are_written_as_for_docker() -> None:
+    assert detaching.parse("ctrl-p,ctrl-q") == b"\x10\x11"
+    assert detaching.parse("ctrl-@,~,.") == b"\x00~."
+    assert detaching.parse("") == b""
+    with pytest.raises(PodrunError, match="Unknown character: 'ctrl-p1'"):
+        detaching.parse("ctrl-p1")

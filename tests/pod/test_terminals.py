@@ -1,0 +1,113 @@
+"""`podrun exec -it` on a real terminal: what a user types, sees, and is left with."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+
+import pytest
+
+from tests import wait
+from tests.pod import manifests
+from tests.pod.instance import COMMAND, Instance
+from tests.terminals import CTRL_C, CTRL_D, ENTER, Terminal
+
+POD = "shown"
+
+
+@pytest.fixture(scope="module")
+def target(node: Instance) -> Instance:
+    """The shared instance with a pod to open terminals in."""
+    node.apply(manifests.pod(POD), wait=True)
+    return node
+
+
+def opened(target: Instance, *words: str, **size: int) -> Terminal:
+    return Terminal([COMMAND, "exec", "-it", POD, "--", *words], target.environment, **size)
+
+
+def processes(target: Instance) -> int:
+    return len(target.container_pids(target.pod(POD)))
+
+
+@pytest.mark.vm
+def test_a_shell_has_a_terminal_of_the_container_with_the_size_of_ours(target: Instance) -> None:
+    with opened(target, "sh", rows=33, columns=77) as terminal:
+        terminal.type(b"stty size; tty; ls /dev/pts; echo TERM=$TERM; ls -l /proc/self/fd | wc -l" + ENTER)
+        terminal.expect("33 77\r\n/dev/pts/0\r\n0     ptmx\r\nTERM=xterm\r\n")
+        terminal.resize(44, 99)
+        wait.wait_until(lambda: resized(terminal, "44 99"), "the new size inside")
+        terminal.type(b"sleep 1000" + ENTER)
+        wait.wait_until(lambda: processes(target) >= 4, "the sleep")
+        terminal.type(CTRL_C + b"echo code $?" + ENTER)
+        terminal.expect("code 130")
+        assert not terminal.is_as_before()
+        terminal.type(b"(exit 7)" + ENTER + CTRL_D)
+        assert terminal.code() == 7
+        assert b"command terminated with exit code 7" in terminal.shown
+        assert terminal.is_as_before()
+
+
+def resized(terminal: Terminal, size: str) -> bool:
+    terminal.type(b"stty size" + ENTER)
+    terminal.expect("stty size\r\n")
+    terminal.expect("\r\n")
+    return size.encode() in terminal.shown
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_terminal_is_restored_when_the_client_is_told_to_end(target: Instance, number: signal.Signals) -> None:
+    before = processes(target)
+    with opened(target, "sh", "-c", "echo up; exec sleep 1000") as terminal:
+        terminal.expect("up")
+        terminal.signal(number)
+        assert terminal.code() == 128 + number
+        assert terminal.is_as_before()
+    wait.wait_until(lambda: processes(target) <= before, "the hang-up to end the command")
+
+
+def test_a_client_that_is_killed_is_a_hang_up(target: Instance) -> None:
+    script = "trap 'echo gone > /tmp/hung-up; exit' HUP; echo up; while true; do sleep 0.1; done"
+    with opened(target, "sh", "-c", script) as terminal:
+        terminal.expect("up")
+        terminal.signal(signal.SIGKILL)
+        terminal.process.wait()
+    wait.wait_until(
+        lambda: target.exec(POD, "cat", "/tmp/hung-up", check=False).stdout == "gone\n", "the command's own words"
+    )
+
+
+def test_the_terminal_is_restored_when_the_shim_dies(own_node: Instance) -> None:
+    own_node.apply(manifests.pod(POD), wait=True)
+    with opened(own_node, "sh", "-c", "echo up; exec sleep 1000") as terminal:
+        terminal.expect("up")
+        pidfd = os.pidfd_open(own_node.shim_pid(own_node.pod(POD)))
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        os.close(pidfd)
+        assert terminal.code() != 0
+        assert terminal.is_as_before()
+
+
+def test_much_output_comes_through_whole_and_a_command_may_not_be_there(target: Instance) -> None:
+    with opened(target, "sh", "-c", "seq 1 200000; echo -n 'the end'") as terminal:
+        terminal.expect("\r\n200000\r\nthe end", seconds=60)
+        assert terminal.code() == 0
+        assert terminal.shown.count(b"\r\n") == 200000
+    with opened(target, "no-such-program") as terminal:
+        assert terminal.code() == 127
+        assert terminal.is_as_before()
+
+
+def test_without_a_terminal_t_is_taken_back_with_a_warning(target: Instance) -> None:
+    words = [COMMAND, "exec", "-it", POD, "--", "sh", "-c", "cat; tty; exit 3"]
+    sent = os.urandom(300000)
+    result = subprocess.run(
+        words, env=target.environment, input=sent, capture_output=True, timeout=wait.patient(60), check=False
+    )
+    assert result.stdout == sent + b"not a tty\n"
+    assert result.stderr.splitlines() == [
+        b"Unable to use a TTY - input is not a terminal or the right kind of file",
+        b"command terminated with exit code 3",
+    ]
+    assert result.returncode == 3
