@@ -76,7 +76,6 @@ def test_all_containers_may_be_read_with_a_prefix(server: PreparedServer, cli: C
         (["exec"], "error: pod, type/name or --filename must be specified\n"),
         (["exec", "web"], "error: you must specify at least one command for the container\n"),
         (["exec", "web", "ls"], "error: exec [POD] [COMMAND] is not supported anymore."),
-        (["exec", "-it", "web", "--", "sh"], "error: cannot give the command a terminal"),
     ],
 )
 def test_unclear_wishes_are_refused(server: PreparedServer, cli: Cli, arguments: list[str], said: str) -> None:
