@@ -51,7 +51,7 @@ POD_SECURITY = (
 )
 
 CONTAINER = (
-    *_rows("env_from", "stdin", "stdin_once", "tty", "volume_devices"),
+    *_rows("stdin", "stdin_once", "tty", "volume_devices"),
     Row(
         "resize_policy",
         (
@@ -71,7 +71,6 @@ CONTAINER_SECURITY = (
     Row("proc_mount", ("Default",)),
 )
 
-ENV = _rows("value_from")
 PORT = _rows("host_ip")
 PORT_UNLESS_HOST_NETWORK = (Row("host_port", (0,)),)
 LIMITS_NOT_YET = ("ephemeral-storage",)
@@ -105,8 +104,6 @@ def _container(container: Container, spec: PodSpec, path: str) -> Iterator[str]:
     ports = PORT if spec.host_network else PORT + PORT_UNLESS_HOST_NETWORK
     for index, port in enumerate(container.ports):
         yield from _refused(ports, port, f"{path}.ports[{index}]")
-    for index, variable in enumerate(container.env):
-        yield from _refused(ENV, variable, f"{path}.env[{index}]")
     for name in LIMITS_NOT_YET:
         if name in container.resources.limits:
             yield f"{path}.resources.limits[{name}]"

@@ -13,6 +13,7 @@ from podrun.api.objects import (
     EnvFromSource,
     EnvVar,
     EphemeralContainer,
+    FileKeySelector,
     PodSpec,
     Volume,
     VolumeMount,
@@ -167,7 +168,7 @@ def _container(path: str, container: Container, around: _Around) -> Errors:
     policies = ("File", "FallbackToLogsOnError")
     yield from names.check_choice(f"{path}.terminationMessagePolicy", container.termination_message_policy, policies)
     yield from _ports(f"{path}.ports", container.ports)
-    yield from _env(f"{path}.env", container.env)
+    yield from _env(f"{path}.env", container.env, around.volumes)
     yield from _env_from(f"{path}.envFrom", container.env_from)
     yield from _mounts(f"{path}.volumeMounts", container, around.volumes)
     yield from _devices(f"{path}.volumeDevices", container, around.volumes)
@@ -210,14 +211,28 @@ def _host_ports(path: str, containers: Iterable[Container]) -> Errors:
             taken.add(wanted)
 
 
-def _env(path: str, variables: tuple[EnvVar, ...]) -> Errors:
+def _env(path: str, variables: tuple[EnvVar, ...], volumes: Mapping[str, Volume]) -> Errors:
     for index, variable in enumerate(variables):
         where = f"{path}[{index}]"
         yield from names.check_required(f"{where}.name", variable.name, names.environment_name_problems)
-        yield from _value_from(f"{where}.valueFrom", variable)
+        yield from _value_from(f"{where}.valueFrom", variable, volumes)
 
 
-def _value_from(path: str, variable: EnvVar) -> Errors:
+def _file_key(path: str, key: FileKeySelector, volumes: Mapping[str, Volume]) -> Errors:
+    yield from names.check_required(f"{path}.key", key.key, names.environment_name_problems)
+    yield from names.check_required(f"{path}.volumeName", key.volume_name, names.label_problems)
+    if key.volume_name and key.volume_name not in volumes:
+        yield field_errors.not_found(f"{path}.volumeName", key.volume_name)
+    elif key.volume_name and volumes[key.volume_name].empty_dir is None:
+        detail = "referenced volume must be of type emptyDir"
+        yield field_errors.invalid(f"{path}.volumeName", key.volume_name, detail)
+    if key.path:
+        yield from names.check_file_path(f"{path}.path", key.path)
+    else:
+        yield field_errors.required(f"{path}.path")
+
+
+def _value_from(path: str, variable: EnvVar, volumes: Mapping[str, Volume]) -> Errors:
     source = variable.value_from
     if source is None:
         return
@@ -231,6 +246,8 @@ def _value_from(path: str, variable: EnvVar) -> Errors:
         if key_ref:
             yield from names.check(f"{path}.{shown}.name", key_ref.name, names.subdomain_problems)
             yield from names.check_required(f"{path}.{shown}.key", key_ref.key, names.config_key_problems)
+    if source.file_key_ref:
+        yield from _file_key(f"{path}.fileKeyRef", source.file_key_ref, volumes)
     if not count:
         detail = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
         yield field_errors.invalid(path, "", detail)

@@ -87,6 +87,12 @@ def launch_refused(life: ContainerLife, event: LaunchRefused, now: float) -> Con
     return replace(life, state="waiting", reason=event.reason, message=event.message, not_before=now + CONFIG_RETRY)
 
 
+def hurried(life: ContainerLife) -> ContainerLife:
+    """Tried again at once, if it waits for something that it refers to."""
+    is_waiting = life.state == "waiting" and life.reason == "CreateContainerConfigError"
+    return replace(life, not_before=0.0) if is_waiting else life
+
+
 def launch_came_too_late(life: ContainerLife, event: LaunchRefused) -> ContainerLife:
     """Its sandbox had ended: nothing is wrong with the container, and it starts as soon as there is another one.
 

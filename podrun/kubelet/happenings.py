@@ -77,6 +77,11 @@ class LaunchRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class ReferenceChanged:
+    """A ConfigMap, Secret or claim that the pod refers to came, changed or went: what waits for one looks again."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeVerdict:
     """What is believed of a run has changed, by a probe."""
 
@@ -121,6 +126,7 @@ Happening = (
     | ImageFailed
     | LaunchRefused
     | ProbeVerdict
+    | ReferenceChanged
     | PostStartReturned
     | PreStopReturned
     | Resumed

@@ -13,7 +13,7 @@ from cgroups.errors import CgroupError
 from cgroups.group import Group
 from podrun.api import objects
 from podrun.image.images import Image
-from podrun.kubelet import lives, trees
+from podrun.kubelet import lives, references, trees
 from podrun.kubelet.lives import PodLife
 from podrun.kubelet.pod_worker import PodWorker
 from podrun.kubelet.scheduling_queue import SchedulingQueue
@@ -47,12 +47,14 @@ class Kubelet:
         for pod in pods:
             self._bind(pod, known.get(pod.metadata.uid))
         await self._wait_for_workers()
-        scheduling = asyncio.create_task(self._queue.run())
+        tasks = [asyncio.create_task(self._queue.run())]
+        tasks += [asyncio.create_task(self._follow_references(kind)) for kind in references.KINDS]
         try:
             await self._follow(version)
         finally:
-            scheduling.cancel()
-            await asyncio.gather(scheduling, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -99,6 +101,20 @@ class Kubelet:
             except errors.ExpiredError:
                 pods, version = self._services.store.list(objects.Pod)
                 self._catch_up(pods)
+
+    async def _follow_references(self, kind: type[objects.Object]) -> None:
+        """What pods wait for, and what they see, may have changed."""
+        store = self._services.store
+        since: int | None = store.resource_version
+        while True:
+            try:
+                with store.watch(kind, since=since) as watch:
+                    async for event in watch:
+                        for worker in self._workers.values():
+                            worker.tell_of_change(event.object)
+                return
+            except errors.ExpiredError:
+                since = None  # every object is told of again
 
     def _catch_up(self, pods: list[objects.Pod]) -> None:
         present = {pod.metadata.uid for pod in pods}

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from msgspec.structs import replace
 
 from podrun.api import objects
 from podrun.container.plan import ExecPlan, LaunchPlan
 from podrun.errors import PodrunError
 from podrun.image import snapshots
 from podrun.image.images import Image
-from podrun.kubelet import environment, planner, pod_files, volumes
+from podrun.kubelet import downward, environment, planner, pod_files, volumes
 from podrun.kubelet.places import PodPlace
 from podrun.kubelet.planner import Given, Streams
 from podrun.kubelet.services import Services
+from podrun.volume import env_files
+
+logger = logging.getLogger(__name__)
 
 
 class ConfigError(PodrunError):
@@ -26,10 +34,12 @@ class Launcher:
         self._services = services
         self._place = place
 
-    def launch_plan(self, pod: objects.Pod, spec: objects.Container, attempt: int, hostname: str) -> LaunchPlan:
+    def launch_plan(
+        self, pod: objects.Pod, spec: objects.Container, attempt: int, hostname: str, addresses: Sequence[str]
+    ) -> LaunchPlan:
         """A plan whose directories and files exist. ConfigError, PodrunError, OSError."""
         place, image = self._place, self.image(spec)
-        given = self._given(pod, spec, image, hostname)
+        given = self._given(pod, image, hostname, self._variables(pod, spec, addresses))
         try:
             volumes.check_mounts(spec, given.volumes, given.variables)
         except PodrunError as error:
@@ -39,7 +49,9 @@ class Launcher:
             snapshots.prepare(place.pod_dir, spec.name, attempt, image, self._services.images.layers_directory)
         place.log_file(spec.name, attempt).parent.mkdir(parents=True, exist_ok=True)
         pod_files.make_termination_log(place.termination_log(spec.name, attempt))
-        return planner.launch_plan(pod, spec, attempt, secrets.token_hex(32), given)
+        plan = planner.launch_plan(pod, spec, attempt, secrets.token_hex(32), given)
+        pod_files.keep_environment(place.environment(spec.name, attempt), plan.env)
+        return plan
 
     def exec_plan(
         self,
@@ -50,9 +62,14 @@ class Launcher:
         argv: tuple[str, ...],
         streams: Streams,
         hostname: str,
+        addresses: Sequence[str],
     ) -> ExecPlan:
-        """For the run `attempt`, whose container id is `id`. PodrunError."""
-        given = self._given(pod, spec, self.image(spec), hostname)
+        """For the run `attempt`, whose container id is `id`, with the variables that it was launched with.
+        PodrunError, OSError."""
+        variables = pod_files.kept_environment(self._place.environment(spec.name, attempt))
+        if variables is None:  # a run that an older podrun launched
+            variables = self._variables(pod, spec, addresses)
+        given = self._given(pod, self.image(spec), hostname, variables)
         return planner.exec_plan(pod, spec, attempt, id, argv, streams, given)
 
     def image(self, spec: objects.Container) -> Image:
@@ -62,12 +79,50 @@ class Launcher:
             raise PodrunError(f'image "{spec.image}" is gone')
         return image
 
-    def _given(self, pod: objects.Pod, spec: objects.Container, image: Image, hostname: str) -> Given:
+    def forget(self, container: str, attempt: int) -> None:
+        """What was kept of a run that is over."""
+        self._place.environment(container, attempt).unlink(missing_ok=True)
+
+    def _given(self, pod: objects.Pod, image: Image, hostname: str, variables: Mapping[str, str]) -> Given:
         return Given(
             image=image,
-            variables=environment.variables_of(spec.env),
+            variables=variables,
             place=self._place,
             hostname=hostname,
             node=self._services.node,
             volumes=volumes.sources(pod, self._place),
         )
+
+    def _variables(self, pod: objects.Pod, spec: objects.Container, addresses: Sequence[str]) -> dict[str, str]:
+        """As things are now; `addresses` of the pod's own network. ConfigError."""
+        store, host, namespace = self._services.store, self._services.host, pod.metadata.namespace
+        newest = store.by_uid(pod.metadata.uid)  # labels and annotations may have changed
+        current = replace(pod, metadata=newest.metadata) if newest is not None else pod
+        node = store.get(objects.Node, "", host.name)
+        facts = downward.Facts(
+            node_name=host.name,
+            host_ips=tuple(host.addresses),
+            pod_ips=tuple(host.addresses if pod.spec.host_network else addresses),
+            allocatable=node.status.allocatable if node is not None else {},
+        )
+        sources = environment.Sources(
+            facts=facts,
+            config_map=partial(store.get, objects.ConfigMap, namespace),
+            secret=partial(store.get, objects.Secret, namespace),
+            file_value=partial(self._file_value, pod),
+        )
+        try:
+            return environment.variables_of(current, spec, sources)
+        except environment.UnresolvedError as error:
+            raise ConfigError(error.message) from error
+
+    def _file_value(self, pod: objects.Pod, key: objects.FileKeySelector) -> str | None:
+        where = volumes.sources(pod, self._place).get(key.volume_name)
+        if where is None:
+            raise environment.UnresolvedError(f'cannot find the volume "{key.volume_name}" referenced by FileKeyRef')
+        try:
+            text = env_files.read(where.path, key.path)
+            return None if text is None else env_files.value_of(text, key.key)
+        except (OSError, PodrunError) as error:
+            logger.warning("cannot use variables in %s of %s: %s", key.path, where.path, error)
+            raise environment.UnresolvedError("couldn't parse env file") from error

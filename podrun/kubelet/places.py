@@ -34,6 +34,10 @@ class PodPlace:
     def journal(self) -> Path:
         return self.run_dir / "journal"
 
+    def environment(self, container: str, attempt: int) -> Path:
+        """The variables of one run, for commands that join it later."""
+        return self.run_dir / "environment" / f"{container}.{attempt}"
+
     @property
     def pause_cgroup(self) -> str:
         return f"{self.cgroup}/pause"

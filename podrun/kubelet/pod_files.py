@@ -42,6 +42,23 @@ def write_hosts(pod: objects.Pod, place: PodPlace, addresses: Sequence[str], nam
         _write(place.etc / "hosts", text)
 
 
+def keep_environment(path: Path, env: Sequence[str]) -> None:
+    """`NAME=value` each, readable by root alone: there may be secrets among them. Raises OSError."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write("\0".join(env).encode())
+
+
+def kept_environment(path: Path) -> dict[str, str] | None:
+    """None where none was kept. Raises OSError."""
+    try:
+        entries = path.read_bytes().decode().split("\0")
+    except FileNotFoundError:
+        return None
+    return dict(entry.partition("=")[::2] for entry in entries if entry)
+
+
 def make_termination_log(path: Path) -> None:
     """An empty file that any user of the container may write."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,7 @@ from podrun.kubelet.happenings import (
     PostStartReturned,
     PreStopReturned,
     ProbeVerdict,
+    ReferenceChanged,
     Resumed,
     RunPostStart,
     RunPreStop,
@@ -79,6 +80,8 @@ def observe(
             return _observe_sandbox(life, event, now)
         case Resumed(connected):
             return _resumed(life, connected), ()
+        case ReferenceChanged():
+            return _hurried(life), ()
         case Synced():
             return life, ()
 
@@ -199,6 +202,13 @@ def spec_of(pod: objects.Pod, name: str) -> objects.Container:
 
 def _event_detail(event: ImageFailed | LaunchRefused) -> str:
     return event.reason if isinstance(event, ImageFailed) else event.message
+
+
+def _hurried(life: PodLife) -> PodLife:
+    """What waits for another object does not wait for its time."""
+    containers = {name: container_life.hurried(container) for name, container in life.containers.items()}
+    volumes = replace(life.volumes, not_before=0.0) if life.volumes.state == "waiting" else life.volumes
+    return replace(life, containers=containers, volumes=volumes)
 
 
 def _volumes_failed(life: PodLife, message: str, now: float) -> tuple[PodLife, tuple[Effect, ...]]:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from podrun.api import objects
 from podrun.errors import PodrunError
 from podrun.image import snapshots
-from podrun.kubelet import lives, places, planner, pod_files, pod_life, pod_steps, signals, status, volumes
+from podrun.kubelet import lives, places, planner, pod_files, pod_life, pod_steps, references, signals, status, volumes
 from podrun.kubelet.attendant import Attendant
 from podrun.kubelet.container_images import ContainerImages
 from podrun.kubelet.happenings import (
@@ -29,6 +29,7 @@ from podrun.kubelet.happenings import (
     LeaveSandbox,
     MakeSandbox,
     PrepareVolumes,
+    ReferenceChanged,
     RemovePod,
     Resumed,
     RunPostStart,
@@ -95,6 +96,14 @@ class PodWorker:
         self.pod = pod
         self._inbox.put_nowait(Synced())
 
+    def tell_of_change(self, changed: objects.Object) -> None:
+        """An object that pods can refer to was made, changed or removed."""
+        metadata = changed.metadata
+        if metadata.namespace != self.pod.metadata.namespace:
+            return
+        if (type(changed).__name__, metadata.name) in references.of_pod(self.pod.spec):
+            self._inbox.put_nowait(ReferenceChanged())
+
     def forsake(self) -> None:
         """The object is gone from the store, by force: what is left of the pod ends quickly."""
         if self.pod.metadata.deletion_grace_period_seconds != FORCED_GRACE:
@@ -121,7 +130,14 @@ class PodWorker:
         if life.state != "running" or self._sandbox.link is None:
             raise PodrunError(f'container not found ("{container}")')
         plan = self._launcher.exec_plan(
-            self.pod, spec, life.attempt, life.id, argv, streams, self._sandbox.hostname(self.pod)
+            self.pod,
+            spec,
+            life.attempt,
+            life.id,
+            argv,
+            streams,
+            self._sandbox.hostname(self.pod),
+            self.life.sandbox.addresses,
         )
         token = secrets.token_hex(16)
         await self._sandbox.link.ask(PrepareExec(token, plan), object)
@@ -307,6 +323,7 @@ class PodWorker:
         return f"Successfully assigned {meta.namespace}/{meta.name} to {self._services.host.name}"
 
     async def _forget(self, container: str, attempt: int) -> None:
+        self._launcher.forget(container, attempt)
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._services.disk, snapshots.remove, self._place.pod_dir, container, attempt)
 
@@ -342,7 +359,8 @@ class PodWorker:
             return  # the shim is lost, and so is this run: that happening is on its way
         try:
             self._sandbox.write_hosts(self.pod, self.life.sandbox.addresses)
-            plan = self._launcher.launch_plan(self.pod, spec, attempt, self._sandbox.hostname(self.pod))
+            hostname, addresses = self._sandbox.hostname(self.pod), self.life.sandbox.addresses
+            plan = self._launcher.launch_plan(self.pod, spec, attempt, hostname, addresses)
         except (PodrunError, OSError) as error:
             reason = "CreateContainerConfigError" if isinstance(error, ConfigError) else "CreateContainerError"
             self._inbox.put_nowait(LaunchRefused(container, attempt, reason, str(error)))

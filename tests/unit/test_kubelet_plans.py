@@ -53,15 +53,6 @@ def test_expansion_takes_any_text_and_leaves_text_without_dollars_alone(text: st
     assert "$" in text or expanded == text
 
 
-def test_a_variable_sees_those_before_it_only() -> None:
-    env = [
-        objects.EnvVar(name="FIRST", value="$(SECOND)"),
-        objects.EnvVar(name="SECOND", value="$(FIRST)!"),
-        objects.EnvVar(name="FIRST", value="again"),
-    ]
-    assert environment.variables_of(env) == {"FIRST": "again", "SECOND": "$(SECOND)!"}
-
-
 def test_the_pods_environment_lies_over_the_images() -> None:
     whole = environment.whole(["PATH=/opt/bin", "LANG=C"], "web", {"LANG": "de"}, tty=False)
     assert whole == ("PATH=/opt/bin", "HOSTNAME=web", "LANG=de")
@@ -158,8 +149,7 @@ def a_plan(spec: objects.PodSpec, volumes: dict[str, Source] | None = None) -> L
     place = places.place_of(pod, Paths(), "/podrun")
     node = planner.Node(10 * GI, "/layers")
     container = spec.containers[0]
-    variables = environment.variables_of(container.env)
-    given = planner.Given(image, variables, place, "p", node, volumes or {})
+    given = planner.Given(image, {}, place, "p", node, volumes or {})
     return planner.launch_plan(pod, container, 3, "f" * 64, given)
 
 
