@@ -24,15 +24,6 @@ class Streams:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
-    """What plans need to know of the machine."""
-
-    memory: int  # bytes
-    layers_dir: str
-    huge_page_sizes: tuple[int, ...] = ()  # bytes; those of which there are pages
-
-
-@dataclass(frozen=True, slots=True)
 class Given:
     """What a container's plans are made from besides the pod: looked up and prepared by launcher.py."""
 
@@ -40,7 +31,7 @@ class Given:
     variables: Mapping[str, str]  # the container's own, expanded; the image's lie below them
     place: PodPlace
     hostname: str
-    node: Node
+    node: resources.Node
     volumes: Mapping[str, Source] = field(default_factory=dict)  # where each is; only for a launch
 
 
@@ -72,7 +63,7 @@ def launch_plan(pod: objects.Pod, spec: objects.Container, attempt: int, id: str
         root=Root(given.node.layers_dir, given.image.layers, str(upper), str(work)),
         mounts=mount_plan.mounts(spec, attempt, given.volumes, place, given.variables),
         cgroup=place.container_cgroup(id),
-        limits=resources.container_limits(spec.resources, given.node.huge_page_sizes),
+        limits=resources.container_limits(spec.resources, given.node),
         identity=security.identity(given.image),
         log_path=str(place.log_file(spec.name, attempt)),
         pid=security.pid_mode(pod.spec),

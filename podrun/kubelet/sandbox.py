@@ -82,7 +82,7 @@ class Sandbox:
         place.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         group = Group(place.cgroup, services.hierarchies)
         group.create()
-        group.apply(resources.pod_limits(pod.spec, services.node.huge_page_sizes))
+        group.apply(resources.pod_limits(pod.spec, services.node))
         if self.link is None or self.link.closed:
             await services.fork_server.fork(
                 ForkShim(place.uid, str(place.run_dir), place.shim_cgroup, services.boot_id, applied)
