@@ -21,7 +21,6 @@ class Paths:
     cluster_dns: str = ""  # addresses, separated by commas
     cluster_domain: str = "cluster.local"
     manifest_dir: Path = Path("/etc/podrun/manifests")
-    feature_gates: str = ""  # NAME=true|false, separated by commas
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Paths:
@@ -41,7 +40,6 @@ class Paths:
             cluster_dns=setting("PODRUN_CLUSTER_DNS", default.cluster_dns),
             cluster_domain=setting("PODRUN_CLUSTER_DOMAIN", default.cluster_domain),
             manifest_dir=Path(setting("PODRUN_MANIFEST_DIR", str(default.manifest_dir))),
-            feature_gates=setting("PODRUN_FEATURE_GATES", default.feature_gates),
         )
 
     def environment(self) -> dict[str, str]:
@@ -56,7 +54,6 @@ class Paths:
             "PODRUN_CLUSTER_DNS": self.cluster_dns,
             "PODRUN_CLUSTER_DOMAIN": self.cluster_domain,
             "PODRUN_MANIFEST_DIR": str(self.manifest_dir),
-            "PODRUN_FEATURE_GATES": self.feature_gates,
         }
 
     @property

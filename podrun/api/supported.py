@@ -76,7 +76,6 @@ PORT_UNLESS_HOST_NETWORK = (Row("host_port", (0,)),)
 LIMITS_NOT_YET = ("ephemeral-storage",)
 
 VOLUME = _rows(*(field for field in Volume.__struct_fields__ if field not in ("name", "empty_dir", "host_path")))
-EMPTY_DIR = _rows("medium", "size_limit")
 
 
 def unsupported(pod: Pod) -> list[FieldError]:
@@ -90,8 +89,6 @@ def _pod(pod: Pod) -> Iterator[str]:
     for index, volume in enumerate(spec.volumes):
         where = f"spec.volumes[{index}]"
         yield from _refused(VOLUME, volume, where)
-        if volume.empty_dir:
-            yield from _refused(EMPTY_DIR, volume.empty_dir, f"{where}.emptyDir")
     for shown, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
         for index, container in enumerate(containers):
             yield from _container(container, spec, f"spec.{shown}[{index}]")

@@ -42,7 +42,6 @@ def _setting(name: str, default: object, text: str) -> click.Option:
         _setting("cluster-dns", "none", "DNS servers for pods with dnsPolicy ClusterFirst, separated by commas."),
         _setting("cluster-domain", _DEFAULT.cluster_domain, "Domain of the names that pods have with a subdomain."),
         _setting("manifest-dir", _DEFAULT.manifest_dir, "Directory of static pods' manifests."),
-        _setting("feature-gates", "none", "What is off by default: MemoryQoS=true."),
     ],
     help="Run the kubelet in the foreground. Each option is also an environment variable of all commands:\n"
     " PODRUN_ROOT for --root, PODRUN_RUN_DIR for --run-dir, and so on.",

@@ -35,8 +35,8 @@ class Bind:
     """A file or directory of the machine, given by the kubelet, at `target` inside the container's root.
 
     `subpath` is opened beneath `source` by descriptor, following no link out of it. A missing target is made: a
-    directory or an empty file, as the source is. With `held` the source is no path of the machine but one below the
-    shim's run directory, in the shim's own mount namespace (SandboxPlan.held).
+    directory or an empty file, as the source is. With `held` the source is a path in the shim's own mount namespace,
+    where only it and its containers see it (SandboxPlan.held).
     """
 
     source: str
@@ -153,9 +153,9 @@ class Rlimit:
 class Held:
     """A file system that the shim mounts where only it and its containers see it; it lives as long as the sandbox."""
 
-    path: str  # relative, below the shim's run directory
+    path: str  # an absolute one; the directory is made when absent
     fstype: str = "tmpfs"
-    options: dict[str, str] = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)  # an empty value: a flag
     wishes: dict[str, str] = field(default_factory=dict)  # options that a kernel may not know yet
 
 

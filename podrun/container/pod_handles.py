@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 
+from podrun.container.plan import Held
 from podrun.linux import mount
 from podrun.linux.mount import Attribute
+from podrun.linux.syscall import SyscallError
 
 
 @dataclass(slots=True)
@@ -21,12 +24,30 @@ def mount_pod_shm(directory: str, size: int) -> None:
 
     The caller's namespace is a slave of the machine's, where nothing appears. Raises OSError.
     """
-    os.makedirs(directory, mode=0o700, exist_ok=True)
     options = {"source": "shm", "mode": "1777", "size": str(size)}
-    tmpfs = mount.new_mount("tmpfs", options, Attribute.NOSUID | Attribute.NODEV | Attribute.NOEXEC)
-    target = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    _attach(mount.new_mount("tmpfs", options, Attribute.NOSUID | Attribute.NODEV | Attribute.NOEXEC), directory)
+
+
+def mount_held(held: Held) -> None:
+    """Likewise for any file system that the pod's containers share. Raises OSError."""
+    options = {"source": held.fstype, **{key: value or None for key, value in held.options.items()}}
+    wishes = {key: value or None for key, value in held.wishes.items()}
     try:
-        mount.move_mount(tmpfs, target)
+        tree = mount.new_mount(held.fstype, options | wishes)
+    except SyscallError as error:
+        if not wishes or error.errno != errno.EINVAL:
+            raise
+        tree = mount.new_mount(held.fstype, options)
+    _attach(tree, held.path)
+
+
+def _attach(tree: int, directory: str) -> None:
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        target = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            mount.move_mount(tree, target)
+        finally:
+            os.close(target)
     finally:
-        os.close(target)
-        os.close(tmpfs)
+        os.close(tree)

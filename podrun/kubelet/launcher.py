@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from msgspec.structs import replace
@@ -14,7 +14,7 @@ from podrun.container.plan import ExecPlan, LaunchPlan
 from podrun.errors import PodrunError
 from podrun.image import snapshots
 from podrun.image.images import Image
-from podrun.kubelet import downward, environment, planner, pod_files, volumes
+from podrun.kubelet import downward, environment, planner, pod_files, volume_places, volumes
 from podrun.kubelet.places import PodPlace
 from podrun.kubelet.planner import Given, Streams
 from podrun.kubelet.services import Services
@@ -30,9 +30,10 @@ class ConfigError(PodrunError):
 class Launcher:
     """For the containers of one pod."""
 
-    def __init__(self, services: Services, place: PodPlace) -> None:
+    def __init__(self, services: Services, place: PodPlace, held_root: Callable[[], str]) -> None:
         self._services = services
         self._place = place
+        self._held_root = held_root
 
     def launch_plan(
         self, pod: objects.Pod, spec: objects.Container, attempt: int, hostname: str, addresses: Sequence[str]
@@ -41,7 +42,7 @@ class Launcher:
         place, image = self._place, self.image(spec)
         given = self._given(pod, image, hostname, self._variables(pod, spec, addresses))
         try:
-            volumes.check_mounts(spec, given.volumes, given.variables)
+            volumes.check_mounts(spec, given.volumes, given.variables, self._held_root)
         except PodrunError as error:
             raise ConfigError(str(error)) from error
         volumes.check_propagation(spec, given.volumes)
@@ -90,7 +91,7 @@ class Launcher:
             place=self._place,
             hostname=hostname,
             node=self._services.node,
-            volumes=volumes.sources(pod, self._place),
+            volumes=volume_places.sources(pod, self._place),
         )
 
     def _variables(self, pod: objects.Pod, spec: objects.Container, addresses: Sequence[str]) -> dict[str, str]:
@@ -117,11 +118,11 @@ class Launcher:
             raise ConfigError(error.message) from error
 
     def _file_value(self, pod: objects.Pod, key: objects.FileKeySelector) -> str | None:
-        where = volumes.sources(pod, self._place).get(key.volume_name)
+        where = volume_places.sources(pod, self._place).get(key.volume_name)
         if where is None:
             raise environment.UnresolvedError(f'cannot find the volume "{key.volume_name}" referenced by FileKeyRef')
         try:
-            text = env_files.read(where.path, key.path)
+            text = env_files.read(volumes.reached_at(where, self._held_root), key.path)
             return None if text is None else env_files.value_of(text, key.key)
         except (OSError, PodrunError) as error:
             logger.warning("cannot use variables in %s of %s: %s", key.path, where.path, error)

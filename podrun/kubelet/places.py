@@ -45,6 +45,15 @@ class PodPlace:
     def container_cgroup(self, id: str) -> str:
         return f"{self.cgroup}/{id}"
 
+    def held(self, volume: str) -> Path:
+        """Where the shim mounts a volume in memory, in its own mount namespace."""
+        return self.run_dir / "held" / volume
+
+    @property
+    def written(self) -> Path:
+        """Likewise for all volumes whose files podrun writes, a directory each. No volume has such a name."""
+        return self.run_dir / "held" / "WRITTEN"
+
     def volume(self, kind: str, name: str) -> Path:
         return self.pod_dir / "volumes" / kind / name
 

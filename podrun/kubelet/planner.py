@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from podrun.api import objects
 from podrun.container.plan import ExecPlan, LaunchPlan, Root, SandboxPlan
 from podrun.image.images import Image
-from podrun.kubelet import environment, mount_plan, resources, security
+from podrun.kubelet import environment, mount_plan, resources, security, volume_places
 from podrun.kubelet.mount_plan import Source
 from podrun.kubelet.places import PodPlace
 
@@ -24,6 +24,15 @@ class Streams:
 
 
 @dataclass(frozen=True, slots=True)
+class Node:
+    """What plans need to know of the machine."""
+
+    memory: int  # bytes
+    layers_dir: str
+    huge_page_sizes: tuple[int, ...] = ()  # bytes; those of which there are pages
+
+
+@dataclass(frozen=True, slots=True)
 class Given:
     """What a container's plans are made from besides the pod: looked up and prepared by launcher.py."""
 
@@ -31,11 +40,12 @@ class Given:
     variables: Mapping[str, str]  # the container's own, expanded; the image's lie below them
     place: PodPlace
     hostname: str
-    node: resources.Node
+    node: Node
     volumes: Mapping[str, Source] = field(default_factory=dict)  # where each is; only for a launch
 
 
-def sandbox_plan(pod: objects.Pod, attempt: int, place: PodPlace, hostname: str) -> SandboxPlan:
+def sandbox_plan(pod: objects.Pod, attempt: int, place: PodPlace, hostname: str, node: Node) -> SandboxPlan:
+    """PodrunError: a volume can't be held in memory as it is asked for."""
     spec = pod.spec
     return SandboxPlan(
         attempt=attempt,
@@ -46,6 +56,7 @@ def sandbox_plan(pod: objects.Pod, attempt: int, place: PodPlace, hostname: str)
         uts=security.host_or_pod(spec.host_network),
         pid=security.pid_mode(spec),
         oom_score_adj=resources.PAUSE_OOM_SCORE_ADJ,
+        held=volume_places.held(pod, place, node.memory),
     )
 
 
@@ -63,7 +74,7 @@ def launch_plan(pod: objects.Pod, spec: objects.Container, attempt: int, id: str
         root=Root(given.node.layers_dir, given.image.layers, str(upper), str(work)),
         mounts=mount_plan.mounts(spec, attempt, given.volumes, place, given.variables),
         cgroup=place.container_cgroup(id),
-        limits=resources.container_limits(spec.resources, given.node),
+        limits=resources.container_limits(spec.resources, given.node.huge_page_sizes),
         identity=security.identity(given.image),
         log_path=str(place.log_file(spec.name, attempt)),
         pid=security.pid_mode(pod.spec),

@@ -70,7 +70,7 @@ class PodWorker:
         self._inbox: asyncio.Queue[Happening] = asyncio.Queue()
         self._sandbox = Sandbox(services, self._place, self._inbox.put_nowait, self._shim_hung_up)
         self._images = ContainerImages(services.images, self._emit)
-        self._launcher = Launcher(services, self._place)
+        self._launcher = Launcher(services, self._place, self._sandbox.held_root)
         self._attendant = Attendant(
             self._inbox.put_nowait,
             self._emit,
@@ -331,7 +331,9 @@ class PodWorker:
         loop = asyncio.get_running_loop()
         try:
             if self.pod.spec.volumes:
-                await loop.run_in_executor(self._services.disk, volumes.prepare, self.pod, self._place)
+                await loop.run_in_executor(
+                    self._services.disk, volumes.prepare, self.pod, self._place, self._services.node.memory
+                )
         except (PodrunError, OSError) as error:
             self._inbox.put_nowait(VolumesFailed(str(error)))
         else:

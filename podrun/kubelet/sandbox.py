@@ -44,6 +44,7 @@ class Sandbox:
         self._on_fact = on_fact
         self._on_lost = on_lost
         self.link: shims.Link | None = None
+        self._shim_pid = 0
         self._changing = asyncio.Lock()  # a shim may die while its sandbox is made: leaving waits until that is over
 
     def names(self, pod: objects.Pod) -> Names:
@@ -60,10 +61,21 @@ class Sandbox:
     async def find(self, applied: int) -> bool:
         """Whether a shim of an earlier kubelet answers; its facts after `applied` are then on their way."""
         try:
-            self.link, _ = await shims.connect(self._place.shim_socket, applied, self._on_fact, self._lost)
+            await self._connect(applied)
         except (OSError, PodrunError):
             return False
         return True
+
+    async def _connect(self, applied: int) -> shims.Link:
+        self.link, welcome = await shims.connect(self._place.shim_socket, applied, self._on_fact, self._lost)
+        self._shim_pid = welcome.pid
+        return self.link
+
+    def held_root(self) -> str:
+        """The root of the shim's mount namespace, where the volumes in memory are. PodrunError: the shim is gone."""
+        if self.link is None or self.link.closed:
+            raise shims.LinkClosed
+        return f"/proc/{self._shim_pid}/root"
 
     async def make(self, pod: objects.Pod, attempt: int, applied: int) -> tuple[str, ...]:
         """Pause, holding the namespaces, with the network up: its addresses. PodrunError, OSError: nothing is left."""
@@ -82,14 +94,15 @@ class Sandbox:
         place.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         group = Group(place.cgroup, services.hierarchies)
         group.create()
-        group.apply(resources.pod_limits(pod.spec, services.node))
-        if self.link is None or self.link.closed:
+        group.apply(resources.pod_limits(pod.spec, services.node.huge_page_sizes))
+        link = self.link
+        if link is None or link.closed:
             await services.fork_server.fork(
                 ForkShim(place.uid, str(place.run_dir), place.shim_cgroup, services.boot_id, applied)
             )
-            self.link, _ = await shims.connect(place.shim_socket, applied, self._on_fact, self._lost)
-        plan = planner.sandbox_plan(pod, attempt, place, names.kernel)
-        answer = await self.link.ask_any(MakeSandbox(plan))
+            link = await self._connect(applied)
+        plan = planner.sandbox_plan(pod, attempt, place, names.kernel, services.node)
+        answer = await link.ask_any(MakeSandbox(plan))
         match answer:
             case SandboxStarted(pid=pid, netns=netns):
                 pass

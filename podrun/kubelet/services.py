@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from cgroups.hierarchies import Hierarchies
 from podrun.image.store import Images
+from podrun.kubelet.planner import Node
 from podrun.kubelet.recorder import Recorder
-from podrun.kubelet.resources import Node
 from podrun.kubelet.shims import ForkServer
 from podrun.kubelet.status import Host
 from podrun.kubelet.wiring import Wiring

@@ -21,11 +21,11 @@ from podrun.api import objects
 from podrun.errors import PodrunError
 from podrun.image import filesystem
 from podrun.image.store import Images
-from podrun.kubelet import huge_pages, node_settings
+from podrun.kubelet import huge_pages
 from podrun.kubelet import node as this_node
 from podrun.kubelet.kubelet import Kubelet
+from podrun.kubelet.planner import Node
 from podrun.kubelet.recorder import Recorder
-from podrun.kubelet.resources import Node
 from podrun.kubelet.services import Services
 from podrun.kubelet.shims import ForkServer
 from podrun.kubelet.static_pods import StaticPods
@@ -57,7 +57,6 @@ def _check_settings(paths: Paths) -> None:
     """What can be wrong with them is said before anything is touched. PodrunError."""
     addresses.pod_networks(paths.pod_cidr)
     resolv.cluster(paths.cluster_dns, paths.cluster_domain)
-    node_settings.from_paths(paths)
 
 
 @contextlib.contextmanager
@@ -166,12 +165,7 @@ def _services(
         boot_id=this_node.boot_id(),
         host=Host(name, this_node.host_addresses()),
         started_at=time.time(),
-        node=Node(
-            this_node.memory_bytes(),
-            str(images.layers_directory),
-            huge_pages.sizes_in_use(),
-            node_settings.from_paths(paths).memory_qos,
-        ),
+        node=Node(this_node.memory_bytes(), str(images.layers_directory), huge_pages.sizes_in_use()),
         disk=disk,
     )
 

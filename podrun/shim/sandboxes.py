@@ -41,22 +41,31 @@ class Sandbox:
         self._pid = 0
         self._report: Report | None = None
         self._failure: newborn.StartError | None = None
-        self._is_shm_mounted = False
+        self._mounted: list[str] = []
 
     def make(self) -> None:
         """Clone pause. What goes wrong, here or later, becomes a SandboxFailed."""
+        step = "mount memory"
         try:
-            pod_handles.mount_pod_shm(self.handles.shm, self.plan.shm_size)
-            self._is_shm_mounted = True
+            self._mount()
+            step = "clone"
             child = sandbox.spawn_pause(self.plan)
         except newborn.SpawnError as error:
             self._fail(error.reason)
         except Exception as error:
-            self._fail(newborn.describe("clone" if self._is_shm_mounted else "mount shm", error))
+            self._fail(newborn.describe(step, error))
         else:
             self._pid, self.handles.pause = child.pid, child.pidfd
             self._report = Report(self._loop, child.report, self._born)
             self._loop.watch(child.pidfd, self._ended)
+
+    def _mount(self) -> None:
+        """What all containers share in memory: /dev/shm and the volumes that are never on disk."""
+        pod_handles.mount_pod_shm(self.handles.shm, self.plan.shm_size)
+        self._mounted.append(self.handles.shm)
+        for held in self.plan.held:
+            pod_handles.mount_held(held)
+            self._mounted.append(held.path)
 
     def kill(self) -> None:
         """SIGKILL for pause. Raises CgroupError."""
@@ -99,7 +108,7 @@ class Sandbox:
         self._end(facts.SandboxFailed(self.plan.attempt, str(why), time.time()))
 
     def _end(self, fact: facts.Fact) -> None:
-        if self._is_shm_mounted:
-            mount.umount_detach(self.handles.shm)
+        for path in reversed(self._mounted):
+            mount.umount_detach(path)
         self.stage = Stage.OVER
         self._record(fact)
