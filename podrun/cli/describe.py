@@ -1,18 +1,30 @@
-"""`podrun describe`: everything about a pod or the node, events included, laid out as kubectl does."""
+"""`podrun describe`: everything about an object, events included, laid out as kubectl does."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from podrun.cli import command as shared
-from podrun.cli import describe_events, describe_node, describe_pod, resources
+from podrun.cli import describe_claim, describe_config, describe_events, describe_node, describe_pod, resources
 from podrun.cli.client import TABLE, Client
 from podrun.cli.columns import aligned
 from podrun.cli.failures import QuietFailureError, StatusFailure
-from podrun.cli.resources import EVENT, NODE, POD, Resource, Target
+from podrun.cli.resources import (
+    CLAIM,
+    CONFIG_MAP,
+    EVENT,
+    NAMESPACE,
+    NODE,
+    POD,
+    SECRET,
+    SERVICE_ACCOUNT,
+    Resource,
+    Target,
+)
 from podrun.errors import PodrunError
 
 EXAMPLES = """
@@ -24,9 +36,23 @@ podrun describe pods -l app=web
 
 # Describe this machine
 podrun describe node
+
+# Describe a claim, with the pods that use it
+podrun describe pvc data
 """
 
 PADDING = 2
+
+PLAIN: dict[Resource, Callable[[dict[str, Any]], str]] = {
+    CONFIG_MAP: describe_config.config_map,
+    NAMESPACE: describe_config.namespace,
+    POD: describe_pod.text,
+    SECRET: describe_config.secret,
+    SERVICE_ACCOUNT: describe_config.service_account,
+}
+"""What is described by the object alone."""
+
+WITHOUT_EVENTS = (NAMESPACE, SECRET)
 
 
 @click.command(
@@ -51,12 +77,12 @@ def command(
     namespace: str | None,
 ) -> None:
     if not arguments:
-        raise PodrunError("You must specify the type of resource to describe: pod or node")
+        raise PodrunError("You must specify the type of resource to describe")
     targets = resources.targets(arguments)
     if selector and any(target.names for target in targets):
         raise PodrunError("name cannot be provided when a selector is specified")
     for target in targets:
-        if target.resource not in (POD, NODE):
+        if target.resource not in (*PLAIN, NODE, CLAIM):
             raise PodrunError(f"no description has been implemented for {target.resource.kind}")
     client = session.client
     where = None if all_namespaces else session.namespace_of(namespace)
@@ -98,19 +124,22 @@ def _found(
 
 
 def _description(client: Client, resource: Resource, item: dict[str, Any], *, show_events: bool) -> str:
-    metadata = item["metadata"]
     events = ""
-    if show_events:
-        query = {"fieldSelector": f"involvedObject.kind={resource.kind},involvedObject.name={metadata['name']}"}
-        if resource is POD:
-            query["fieldSelector"] += f",involvedObject.uid={metadata['uid']}"
-        table = client.get(
-            EVENT.list_path(metadata.get("namespace")), {**query, "includeObject": "Object"}, accept=TABLE
-        )
-        events = describe_events.text(table)
-    if resource is POD:
-        body = describe_pod.text(item)
+    if show_events and resource not in WITHOUT_EVENTS:
+        events = _events(client, resource, item["metadata"])
+    if resource in PLAIN:
+        body = PLAIN[resource](item)
+    elif resource is CLAIM:
+        pods = client.get(POD.list_path(item["metadata"]["namespace"])).get("items") or []
+        body = describe_claim.text(item, pods)
     else:
-        pods = client.get(POD.list_path(None), {"includeObject": "Object"}, accept=TABLE)
-        body = describe_node.text(item, pods)
+        body = describe_node.text(item, client.get(POD.list_path(None), {"includeObject": "Object"}, accept=TABLE))
     return aligned(body + events, padding=PADDING)
+
+
+def _events(client: Client, resource: Resource, metadata: dict[str, Any]) -> str:
+    query = {"fieldSelector": f"involvedObject.kind={resource.kind},involvedObject.name={metadata['name']}"}
+    if resource in (POD, CLAIM):
+        query["fieldSelector"] += f",involvedObject.uid={metadata['uid']}"
+    table = client.get(EVENT.list_path(metadata.get("namespace")), {**query, "includeObject": "Object"}, accept=TABLE)
+    return describe_events.text(table)

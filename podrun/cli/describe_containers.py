@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+from podrun.cli import describe_node
 from podrun.cli.describe_pieces import resource_lines, rfc1123
 
 Json = dict[str, Any]
@@ -147,17 +149,28 @@ def _source(source: Json, container: Json, pod: Json) -> str:
             value = _field(field.get("fieldPath", ""), pod)
             return f"{value} ({field.get('apiVersion') or 'v1'}:{field.get('fieldPath', '')})"
         case {"resourceFieldRef": dict(field)}:
-            kind, _, name = str(field.get("resource", "")).partition(".")
-            amount = ((container.get("resources") or {}).get(kind) or {}).get(name, "")
-            return f"{amount or 'node allocatable'} ({field.get('resource', '')})"
+            return f"{_amount(field, container)} ({field.get('resource', '')})"
         case {"secretKeyRef": dict(key)}:
             where = f"<set to the key '{key.get('key', '')}' in secret '{key.get('name', '')}'>"
             return f"{where}\tOptional: {_bool(key.get('optional'))}"
         case {"configMapKeyRef": dict(key)}:
             where = f"<set to the key '{key.get('key', '')}' of config map '{key.get('name', '')}'>"
             return f"{where}\tOptional: {_bool(key.get('optional'))}"
+        case {"fileKeyRef": dict(key)}:
+            where = f"<set to the key '{key.get('key', '')}' in file '{key.get('path', '')}'"
+            return f"{where} of volume '{key.get('volumeName', '')}'>\tOptional: {_bool(key.get('optional'))}"
         case _:
             return ""
+
+
+def _amount(reference: Json, container: Json) -> str:
+    """In units of the divisor, rounded up; the node's is not known here."""
+    resource = str(reference.get("resource", ""))
+    kind, _, name = resource.partition(".")
+    amount = describe_node.amount(((container.get("resources") or {}).get(kind) or {}).get(name, "0"))
+    if amount == 0 and resource in ("limits.cpu", "limits.memory"):
+        return "node allocatable"
+    return str(math.ceil(amount / (describe_node.amount(reference.get("divisor", "0")) or 1) - 1e-9))
 
 
 def _field(path: str, pod: Json) -> str:

@@ -37,6 +37,17 @@ def seconds_since(timestamp: str, now: float) -> int:
     return int(now - calendar.timegm((year, month, day, hour, minute, second, 0, 0, 0)))
 
 
+def human_duration(seconds: int) -> str:
+    """As duration.HumanDuration of apimachinery, for what a deletion lasts; 0 right before its end."""
+    if seconds < 0:
+        return "0s" if seconds >= -1 else "<invalid>"
+    if seconds < 120:
+        return f"{seconds}s"
+    if seconds < 600:
+        return f"{seconds // 60}m{seconds % 60}s" if seconds % 60 else f"{seconds // 60}m"
+    return f"{seconds // 60}m" if seconds < 10800 else f"{seconds // 3600}h"
+
+
 def pairs(title: str, values: Mapping[str, str] | None) -> list[str]:
     """`Labels:` and the like, one pair a line."""
     if not values:

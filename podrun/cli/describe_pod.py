@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from podrun.cli import describe_containers, describe_volumes
-from podrun.cli.describe_pieces import annotation_lines, pairs, rfc1123, seconds_since
+from podrun.cli.describe_pieces import annotation_lines, human_duration, pairs, rfc1123, seconds_since
 
 Json = dict[str, Any]
 
@@ -51,7 +51,7 @@ def _heading(pod: Json, spec: Json, status: Json) -> list[str]:
 def _state(pod: Json, spec: Json, status: Json) -> list[str]:
     metadata, phase = pod["metadata"], status.get("phase", "")
     if metadata.get("deletionTimestamp") and phase not in ("Succeeded", "Failed"):
-        lasts = _duration(seconds_since(metadata["deletionTimestamp"], time.time()))
+        lasts = human_duration(seconds_since(metadata["deletionTimestamp"], time.time()))
         lines = [
             f"Status:\tTerminating (lasts {lasts})",
             f"Termination Grace Period:\t{metadata.get('deletionGracePeriodSeconds', 0)}s",
@@ -63,17 +63,6 @@ def _state(pod: Json, spec: Json, status: Json) -> list[str]:
     if status.get("message"):
         lines.append(f"Message:\t{status['message']}")
     return lines + describe_containers.seccomp_lines(spec.get("securityContext"), "")
-
-
-def _duration(seconds: int) -> str:
-    """As duration.HumanDuration of apimachinery, for what a deletion lasts; 0 right before its end."""
-    if seconds < 0:
-        return "0s" if seconds >= -1 else "<invalid>"
-    if seconds < 120:
-        return f"{seconds}s"
-    if seconds < 600:
-        return f"{seconds // 60}m{seconds % 60}s" if seconds % 60 else f"{seconds // 60}m"
-    return f"{seconds // 60}m" if seconds < 10800 else f"{seconds // 3600}h"
 
 
 def _addresses(status: Json) -> list[str]:
