@@ -12,7 +12,7 @@ from typing import Any
 
 from podrun.api import field_errors, objects
 from podrun.api.field_errors import FieldError
-from podrun.api.objects import Container, KubeStruct, Pod, PodSpec, Volume
+from podrun.api.objects import Container, KubeStruct, Pod, Volume
 
 NOT_YET = "podrun does not carry out this field yet"
 
@@ -71,8 +71,6 @@ CONTAINER_SECURITY = (
     Row("proc_mount", ("Default",)),
 )
 
-PORT = _rows("host_ip")
-PORT_UNLESS_HOST_NETWORK = (Row("host_port", (0,)),)
 LIMITS_NOT_YET = ("ephemeral-storage",)
 
 VOLUME = _rows(*(field for field in Volume.__struct_fields__ if field not in ("name", "empty_dir", "host_path")))
@@ -91,16 +89,13 @@ def _pod(pod: Pod) -> Iterator[str]:
         yield from _refused(VOLUME, volume, where)
     for shown, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
         for index, container in enumerate(containers):
-            yield from _container(container, spec, f"spec.{shown}[{index}]")
+            yield from _container(container, f"spec.{shown}[{index}]")
     yield from _refused(SPEC, spec, "spec")
     if spec.security_context:
         yield from _refused(POD_SECURITY, spec.security_context, "spec.securityContext")
 
 
-def _container(container: Container, spec: PodSpec, path: str) -> Iterator[str]:
-    ports = PORT if spec.host_network else PORT + PORT_UNLESS_HOST_NETWORK
-    for index, port in enumerate(container.ports):
-        yield from _refused(ports, port, f"{path}.ports[{index}]")
+def _container(container: Container, path: str) -> Iterator[str]:
     for name in LIMITS_NOT_YET:
         if name in container.resources.limits:
             yield f"{path}.resources.limits[{name}]"

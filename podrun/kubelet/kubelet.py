@@ -13,7 +13,7 @@ from cgroups.errors import CgroupError
 from cgroups.group import Group
 from podrun.api import objects
 from podrun.image.images import Image
-from podrun.kubelet import lives, references, trees
+from podrun.kubelet import lives, pod_ports, references, trees
 from podrun.kubelet.lives import PodLife
 from podrun.kubelet.pod_worker import PodWorker
 from podrun.kubelet.scheduling_queue import SchedulingQueue
@@ -41,7 +41,11 @@ class Kubelet:
         pods, version = self._services.store.list(objects.Pod)
         known = self._lives(pods)
         await self._services.wiring.adopt(
-            {uid: life.sandbox.addresses for uid, life in known.items() if life.sandbox.addresses}
+            {
+                uid: (life.sandbox.addresses, pod_ports.translated(pod.spec))
+                for pod in pods
+                if (life := known.get(uid := pod.metadata.uid)) is not None and life.sandbox.addresses
+            }
         )
         await self._sweep({uid for pod in pods if (uid := pod.metadata.uid) in known or not _is_going(pod)})
         for pod in pods:

@@ -15,7 +15,7 @@ from cgroups.errors import CgroupError
 from cgroups.group import Group
 from podrun.api import objects
 from podrun.errors import PodrunError
-from podrun.kubelet import planner, pod_files, pod_names, resources, shims, trees
+from podrun.kubelet import planner, pod_files, pod_names, pod_ports, resources, shims, trees
 from podrun.kubelet.places import PodPlace
 from podrun.kubelet.services import Services
 from podrun.network.hosts import Names
@@ -112,7 +112,7 @@ class Sandbox:
                 raise PodrunError(f"unexpected answer from the shim: {answer}")
         addresses: tuple[str, ...] = ()
         if not pod.spec.host_network:
-            addresses = await services.wiring.connect(place.uid, pid, netns)
+            addresses = await services.wiring.connect(place.uid, pid, netns, pod_ports.translated(pod.spec))
         for reason, message in pod_files.write_etc(pod, place, addresses, names, services.cluster):
             services.recorder.record(pod, "Warning", reason, message)
         return addresses

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from podrun.api import objects, pod_resources
-from podrun.kubelet import node_match, pod_match
+from podrun.kubelet import node_match, pod_match, pod_ports
 from podrun.kubelet.pod_match import NamespaceLabels
 
 SCHEDULER = "default-scheduler"
@@ -45,11 +45,8 @@ def claim(pod: objects.Pod) -> Claim:
 
 
 def _host_ports(spec: objects.PodSpec) -> Iterator[HostPort]:
-    sidecars = (each for each in spec.init_containers if objects.is_sidecar(each))
-    for container in (*sidecars, *spec.containers):
-        for port in container.ports:
-            if port.host_port:
-                yield port.host_ip, port.protocol or "TCP", port.host_port
+    for port in pod_ports.published(spec):
+        yield port.host_ip, port.protocol or "TCP", port.host_port
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_interface
 from typing import ParamSpec, TypeVar
 
 from podrun.errors import PodrunError
-from podrun.network import addresses, bridge, firewall, links
+from podrun.network import addresses, bridge, conntrack, firewall, host_ports, links
 from podrun.network.addresses import Address, Interface
+from podrun.network.host_ports import HostPort, PortWish
 from podrun.network.netlink import Rtnetlink
 
 logger = logging.getLogger(__name__)
@@ -31,15 +32,17 @@ class Wiring:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="network")
         self._netlink: Rtnetlink | None = None
         self._held: dict[str, tuple[Interface, ...]] = {}
+        self._ports: dict[str, tuple[HostPort, ...]] = {}
         self._last: Address | None = None
         self._bridge_ready = False
         self._mtu = 1500
 
-    async def adopt(self, held: Mapping[str, tuple[str, ...]]) -> None:
-        """Take over from an earlier kubelet: `held` are the addresses by pod uid; links of other pods are removed."""
+    async def adopt(self, held: Mapping[str, tuple[Sequence[str], Sequence[PortWish]]]) -> None:
+        """Take over from an earlier kubelet: `held` are addresses and host ports by pod uid; others' are removed."""
         prefix = self._networks[0].prefixlen
-        for uid, pod_addresses in held.items():
+        for uid, (pod_addresses, wishes) in held.items():
             self._held[uid] = tuple(ip_interface(f"{address}/{prefix}") for address in pod_addresses)
+            self._note_ports(uid, wishes)
         await self._on_thread(self._sweep)
 
     def expect(self, uid: str) -> None:
@@ -52,9 +55,10 @@ class Wiring:
         if not self._bridge_ready:
             self._thread.submit(self._ensure_bridge)  # where this fails, connect says why
 
-    async def connect(self, uid: str, pid: int, netns: int) -> tuple[str, ...]:
+    async def connect(self, uid: str, pid: int, netns: int, wishes: Sequence[PortWish] = ()) -> tuple[str, ...]:
         """The pod's addresses. `pid` is that of pause, `netns` the inode its namespace must have. PodrunError."""
         self.expect(uid)
+        self._note_ports(uid, wishes)
         try:
             await self._on_thread(self._connect, uid, pid, netns)
         except BaseException:
@@ -68,13 +72,17 @@ class Wiring:
         The kernel takes 20 ms for a link, or has taken it with the dead namespace already. Nobody needs to wait.
         """
         self._held.pop(uid, None)
-        self._thread.submit(self._disconnect, uid)
+        self._thread.submit(self._disconnect, uid, self._ports.pop(uid, ()))
 
     def close(self) -> None:
         """After what was asked for is done."""
         self._thread.shutdown()
         if self._netlink is not None:
             self._netlink.close()
+
+    def _note_ports(self, uid: str, wishes: Sequence[PortWish]) -> None:
+        if ports := host_ports.of_pod(wishes, [interface.ip for interface in self._held[uid]]):
+            self._ports[uid] = ports
 
     async def _on_thread(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
@@ -99,10 +107,14 @@ class Wiring:
             links.connect(self._host, descriptor, attachment)
         finally:
             os.close(descriptor)
+        if ports := self._ports.get(uid):
+            self._apply_ports(ports)
 
-    def _disconnect(self, uid: str) -> None:
+    def _disconnect(self, uid: str, ports: tuple[HostPort, ...]) -> None:
         try:
             links.disconnect(self._host, self._bridge, uid)
+            if ports:
+                self._apply_ports(ports)
             self._remove_bridge_if_idle()
         except (PodrunError, OSError) as error:
             logger.warning("%s", error)
@@ -112,11 +124,21 @@ class Wiring:
         self._bridge_ready = False
         if self._held:
             self._ensure_bridge()
+            self._apply_ports()
         elif bridge.exists(self._host, self._bridge):
             self._bridge_ready = True
             self._remove_bridge_if_idle()
         else:
             firewall.remove(self._bridge)  # left by a kubelet that was killed between the two
+
+    def _apply_ports(self, changed: Collection[HostPort] = ()) -> None:
+        """All host ports there are now, of which these came or went."""
+        wanted = [port for ports in tuple(self._ports.values()) for port in ports]
+        host_ports.ensure(self._bridge, self._networks, wanted)
+        try:
+            conntrack.forget_datagrams({port.host_port for port in changed if port.protocol == "udp"})
+        except OSError as error:
+            logger.warning("cannot forget where datagrams went: %s", error)
 
     def _ensure_bridge(self) -> None:
         if not self._bridge_ready:

@@ -2,26 +2,23 @@
 
 One nftables table per bridge, replaced as a whole in one transaction. An accept in it can't outvote a drop elsewhere,
 so hosts that drop (Docker, ufw, rules of their own) get rules in that chain, with a comment that names their owner.
-Rules for single pods (host ports, network policy) are not made here.
+Host ports are in host_ports.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from podrun.errors import PodrunError
+from podrun.network import host_ports, nft
 from podrun.network.addresses import Network
+from podrun.network.nft import Command
 
 DOCKER_CHAIN = "DOCKER-USER"  # Docker jumps here first and never empties it
 
 DIRECTIONS = ("iifname", "oifname")
 FAMILIES = ("ip", "inet")  # and ip6 once pods have IPv6
-
-Command = dict[str, Any]  # one element of nft's JSON, see libnftables-json(5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +49,26 @@ def ensure(bridge: str, networks: Sequence[Network]) -> tuple[str, ...]:
     Starts `nft` a few times: not for every pod. Raises PodrunError, but not for a chain of somebody else's that can't
     be changed (a table with the owner flag, nft(8)): that host's administrator has to let the pods through.
     """
-    ruleset = _ruleset(bridge)
+    ruleset = nft.ruleset(f"cannot read the firewall for bridge {bridge}")
     chains = dropping_chains(ruleset)
     table = own_table(bridge, networks, guarded=bool(chains))
-    _run(f"cannot set up the firewall for bridge {bridge}", [*_removal(ruleset, bridge), *table])
+    nft.run(f"cannot set up the firewall for bridge {bridge}", [*_removal(ruleset, bridge, (owner(bridge),)), *table])
     warnings = []
     for chain in chains:
         purpose = f"cannot let pods through chain {chain.name} of table {chain.family} {chain.table}"
         try:
-            _run(purpose, [_insertion(chain, bridge, direction) for direction in DIRECTIONS])
+            nft.run(purpose, [_insertion(chain, bridge, direction) for direction in DIRECTIONS])
         except PodrunError as error:
             warnings.append(error.message)
     return tuple(warnings)
 
 
 def remove(bridge: str) -> bool:
-    """Take away every rule of this bridge. False where there was none. Raises PodrunError."""
-    commands = _removal(_ruleset(bridge), bridge)
+    """Take away every rule of this bridge, host ports included. False where there was none. Raises PodrunError."""
+    ruleset = nft.ruleset(f"cannot read the firewall for bridge {bridge}")
+    commands = _removal(ruleset, bridge, (owner(bridge), host_ports.table_name(bridge)))
     if commands:
-        _run(f"cannot remove the firewall of bridge {bridge}", commands)
+        nft.run(f"cannot remove the firewall of bridge {bridge}", commands)
     return bool(commands)
 
 
@@ -84,16 +82,16 @@ def own_table(bridge: str, networks: Sequence[Network], *, guarded: bool) -> lis
     table = {"family": "inet", "table": owner(bridge)}
     commands: list[Command] = [
         {"add": {"table": {"family": "inet", "name": owner(bridge)}}},
-        _base_chain(table, "postrouting", "nat", "postrouting", 100),
+        nft.base_chain(table, "postrouting", "nat", "postrouting", 100),
     ]
-    commands += [_rule(table, "postrouting", _masquerade(network, bridge)) for network in networks]
+    commands += [nft.rule(table, "postrouting", _masquerade(network, bridge)) for network in networks]
     if guarded:
-        commands.append(_base_chain(table, "forward", "filter", "forward", -10))
-        to_pods = [_match("iifname", "!=", bridge), _match("oifname", "==", bridge)]
+        commands.append(nft.base_chain(table, "forward", "filter", "forward", -10))
+        to_pods = [nft.meta("iifname", "!=", bridge), nft.meta("oifname", "==", bridge)]
         for key, values in (("state", ["established", "related"]), ("status", ["dnat"])):
-            expected = {"match": {"op": "in", "left": {"ct": {"key": key}}, "right": values}}
-            commands.append(_rule(table, "forward", [*to_pods, expected, {"accept": None}]))
-        commands.append(_rule(table, "forward", [*to_pods, {"drop": None}]))
+            expected = nft.match({"ct": {"key": key}}, "in", values)
+            commands.append(nft.rule(table, "forward", [*to_pods, expected, {"accept": None}]))
+        commands.append(nft.rule(table, "forward", [*to_pods, {"drop": None}]))
     return commands
 
 
@@ -127,21 +125,23 @@ def _is_ours(rule: Command, bridge: str) -> bool:
         return True
     expression = [part for part in rule.get("expr", ()) if "counter" not in part]
     comment = {"xt": {"type": "match", "name": "comment"}}
-    return any(expression == [_match(direction, "==", bridge), comment, {"accept": None}] for direction in DIRECTIONS)
+    return any(expression == [nft.meta(direction, "==", bridge), comment, {"accept": None}] for direction in DIRECTIONS)
 
 
-def _removal(ruleset: list[Command], bridge: str) -> list[Command]:
+def _removal(ruleset: list[Command], bridge: str, tables: Collection[str]) -> list[Command]:
     commands: list[Command] = [
         {"delete": {"rule": {**_place(rule.chain), "handle": rule.handle}}} for rule in own_rules(ruleset, bridge)
     ]
-    tables = [entry["table"] for entry in ruleset if "table" in entry]
-    if any(table["family"] == "inet" and table["name"] == owner(bridge) for table in tables):
-        commands.append({"delete": {"table": {"family": "inet", "name": owner(bridge)}}})
-    return commands
+    found = [entry["table"] for entry in ruleset if "table" in entry]
+    return commands + [
+        {"delete": {"table": {"family": table["family"], "name": table["name"]}}}
+        for table in found
+        if table["name"] in tables
+    ]
 
 
 def _insertion(chain: Chain, bridge: str, direction: str) -> Command:
-    expression = [_match(direction, "==", bridge), {"accept": None}]
+    expression = [nft.meta(direction, "==", bridge), {"accept": None}]
     return {"insert": {"rule": {**_place(chain), "comment": owner(bridge), "expr": expression}}}
 
 
@@ -151,29 +151,13 @@ def _place(chain: Chain) -> Command:
 
 def _masquerade(network: Network, bridge: str) -> list[Command]:
     family = "ip" if network.version == 4 else "ip6"
-    pods = {"prefix": {"addr": str(network.network_address), "len": network.prefixlen}}
-
-    def address(field: str) -> Command:
-        return {"payload": {"protocol": family, "field": field}}
-
+    pods = nft.prefix(network.network_address, network.prefixlen)
     return [
-        {"match": {"op": "==", "left": address("saddr"), "right": pods}},
-        {"match": {"op": "!=", "left": address("daddr"), "right": pods}},
-        _match("oifname", "!=", bridge),
+        nft.match(nft.field(family, "saddr"), "==", pods),
+        nft.match(nft.field(family, "daddr"), "!=", pods),
+        nft.meta("oifname", "!=", bridge),
         {"masquerade": None},
     ]
-
-
-def _base_chain(table: Command, name: str, kind: str, hook: str, priority: int) -> Command:
-    return {"add": {"chain": {**table, "name": name, "type": kind, "hook": hook, "prio": priority, "policy": "accept"}}}
-
-
-def _rule(table: Command, chain: str, expression: list[Command]) -> Command:
-    return {"add": {"rule": {**table, "chain": chain, "expr": expression}}}
-
-
-def _match(key: str, operator: str, value: str) -> Command:
-    return {"match": {"op": operator, "left": {"meta": {"key": key}}, "right": value}}
 
 
 def _rules_of(ruleset: list[Command], chain: Command) -> Iterator[Command]:
@@ -197,24 +181,3 @@ def _refuses(rule: Command) -> bool:
 
 def _jumps_to(rule: Command, chain: str) -> bool:
     return any((expression.get("jump") or {}).get("target") == chain for expression in rule.get("expr", ()))
-
-
-def _ruleset(bridge: str) -> list[Command]:
-    result = _nft(["-j", "list", "ruleset"], "")
-    if result.returncode != 0:
-        raise PodrunError(f"cannot read the firewall for bridge {bridge}: {result.stderr.strip()}")
-    return list(json.loads(result.stdout)["nftables"]) if result.stdout.strip() else []
-
-
-def _run(purpose: str, commands: list[Command]) -> None:
-    result = _nft(["-j", "-f", "-"], json.dumps({"nftables": commands}))
-    if result.returncode != 0:
-        reason = result.stderr.strip().splitlines() or [f"nft ended with {result.returncode}"]
-        raise PodrunError(f"{purpose}: {reason[0]}", hint="nftables must be supported by the kernel")
-
-
-def _nft(arguments: list[str], text: str) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(["nft", *arguments], input=text, capture_output=True, text=True, check=False)
-    except FileNotFoundError as error:
-        raise PodrunError("cannot set up the pod network: nft is not installed", hint="apt install nftables") from error

@@ -116,7 +116,6 @@ def test_what_podrun_does_not_do_yet_is_refused_by_path() -> None:
     tty: true
     livenessProbe: {tcpSocket: {port: 1}}
     env: [{name: A, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]
-    ports: [{containerPort: 80, hostPort: 80}]
     resources: {limits: {ephemeral-storage: 1Gi}}
     securityContext: {runAsUser: 0}
   volumes: [{name: e, emptyDir: {medium: Memory}}, {name: s, secret: {secretName: s}}, {name: d, downwardAPI: {}}]
@@ -127,7 +126,6 @@ def test_what_podrun_does_not_do_yet_is_refused_by_path() -> None:
     assert refused(spec) == [
         "spec.volumes[1].secret",
         "spec.volumes[2].downwardAPI",
-        "spec.containers[0].ports[0].hostPort",
         "spec.containers[0].resources.limits[ephemeral-storage]",
         "spec.containers[0].tty",
         "spec.containers[0].securityContext.runAsUser",
@@ -143,7 +141,6 @@ def test_every_row_names_a_field_that_exists() -> None:
         (supported.POD_SECURITY, objects.PodSecurityContext),
         (supported.CONTAINER, objects.Container),
         (supported.CONTAINER_SECURITY, objects.SecurityContext),
-        (supported.PORT, objects.ContainerPort),
         (supported.VOLUME, objects.Volume),
     ):
         assert {row.field for row in rows} <= set(type_.__struct_fields__)
