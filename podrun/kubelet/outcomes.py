@@ -51,6 +51,16 @@ def outcome(spec: objects.PodSpec, life: PodLife) -> FinalPhase:
     return outcome_of_runs(spec, life)
 
 
+def outcome_of_lost_sandbox(spec: objects.PodSpec, life: PodLife) -> FinalPhase:
+    """Of a pod with policy Never: it gets no other sandbox once anything has run in the first (computePodActions)."""
+    ended = [
+        ended_for_good(spec, c, life.containers[c.name], init=c in spec.init_containers)
+        for c in (*plain_init(spec), *spec.containers)
+        if life.containers[c.name].has_run
+    ]
+    return outcome_of_runs(spec, life) if ended and all(ended) else ""
+
+
 def outcome_of_runs(spec: objects.PodSpec, life: PodLife) -> FinalPhase:
     """What a pod that runs no more has ended as."""
     runs = [life.containers[c.name].run for c in spec.containers]

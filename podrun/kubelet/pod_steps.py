@@ -215,7 +215,7 @@ def _show_back_off(turn: _Turn, spec: objects.Container, container: ContainerLif
 
 def _settle(turn: _Turn) -> bool:
     """Whether the pod has ended for good: nothing that counts runs, and nothing will. Sets the final phase."""
-    final = outcomes.outcome(turn.pod.spec, turn.life)
+    final = turn.life.final or outcomes.outcome(turn.pod.spec, turn.life)
     if final:
         turn.life = replace(turn.life, final=final)
     return bool(final)
@@ -240,6 +240,10 @@ def _replace_sandbox(turn: _Turn) -> None:
     if alive := turn.alive:
         _stop(turn, alive)
         return
+    if turn.pod.spec.restart_policy == "Never":
+        for name, container in turn.life.containers.items():
+            turn.set(name, replace(container, rerun=False))  # not even a changed image brings a second sandbox
+        turn.life = replace(turn.life, final=outcomes.outcome_of_lost_sandbox(turn.pod.spec, turn.life))
     if not _settle(turn):
         text = "Pod sandbox changed, it will be killed and re-created."
         turn.effects.append(Emit("Normal", "SandboxChanged", text))

@@ -1,111 +1,15 @@
-"""The life of a pod, decided without clock, socket or container: short stories and generated histories."""
+"""The life of a pod, decided without clock, socket or container: short stories."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from podrun.api import objects
 from podrun.kubelet import happenings as h
-from podrun.kubelet import lives, pod_life, pod_steps, status
+from podrun.kubelet import lives, pod_life
 from podrun.shim import facts
-
-HOST = status.Host("node-1", ("192.0.2.10",))
-
-
-def a_pod(*containers: str, init: tuple[str, ...] = (), policy: str = "Always", grace: int = 30) -> objects.Pod:
-    return objects.Pod(
-        metadata=objects.ObjectMeta(name="web", namespace="default", uid="u-1", generation=1),
-        spec=objects.PodSpec(
-            init_containers=tuple(objects.Container(name=name, image="i:1") for name in init),
-            containers=tuple(objects.Container(name=name, image="i:1") for name in containers),
-            restart_policy=policy,
-            termination_grace_period_seconds=grace,
-        ),
-    )
-
-
-def deleted(pod: objects.Pod, grace: int = 30) -> objects.Pod:
-    metadata = replace(pod.metadata, deletion_timestamp="2026-01-01T00:00:00Z", deletion_grace_period_seconds=grace)
-    return replace(pod, metadata=metadata)
-
-
-@dataclass
-class Story:
-    """A pod and a pretended machine: effects are answered as a healthy shim would, unless a test says otherwise."""
-
-    pod: objects.Pod
-    now: float = 1000.0
-    life: lives.PodLife = field(init=False)
-    effects: list[h.Effect] = field(default_factory=list)
-    wake_at: float | None = None
-    facts: int = 0
-
-    def __post_init__(self) -> None:
-        self.life = pod_life.born(self.pod, self.now)
-
-    def happens(self, event: h.Happening) -> None:
-        self.life, more = pod_life.observe(self.pod, self.life, event, self.now)
-        self.effects += more
-        self.decide()
-
-    def decide(self) -> list[h.Effect]:
-        decision = pod_steps.decide(self.pod, self.life, self.now)
-        self.life, self.wake_at = decision.life, decision.wake_at
-        self.effects += decision.effects
-        return list(decision.effects)
-
-    def fact(self, fact: facts.Fact) -> None:
-        self.facts += 1
-        self.happens(facts.Numbered(self.facts, fact))
-
-    def answer_all(self) -> None:
-        """Let the machine do what was asked, until nothing more is asked."""
-        self.decide()
-        while asked := self.take(h.PrepareVolumes, h.MakeSandbox, h.EnsureImage, h.LaunchRun, h.LeaveSandbox):
-            for effect in asked:
-                self.answer(effect)
-
-    def answer(self, effect: h.Effect) -> None:
-        match effect:
-            case h.PrepareVolumes():
-                self.happens(h.VolumesReady())
-            case h.MakeSandbox(attempt):
-                self.happens(h.SandboxReady(attempt, ("10.0.0.2",)))
-            case h.EnsureImage(container):
-                self.happens(h.ImageReady(container, "sha256:1"))
-            case h.LaunchRun(container, attempt):
-                self.fact(facts.Started(container, attempt, f"{container}-{attempt}", 1, self.now))
-            case h.LeaveSandbox():
-                self.happens(h.SandboxLeft())
-
-    def take(self, *kinds: type) -> list[h.Effect]:
-        taken = [effect for effect in self.effects if isinstance(effect, kinds)]
-        self.effects = [effect for effect in self.effects if not isinstance(effect, kinds)]
-        return taken
-
-    def exits(self, container: str, code: int, *, oom: bool = False) -> None:
-        attempt = self.life.containers[container].attempt
-        self.fact(facts.Exited(container, attempt, f"{container}-{attempt}", code, 0, oom, self.now))
-
-    def passes(self, seconds: float) -> None:
-        self.now += seconds
-        self.decide()
-
-    def status(self) -> objects.PodStatus:
-        return status.pod_status(self.pod, self.life, HOST, self.now)
-
-    def events(self) -> list[str]:
-        return [effect.reason for effect in self.effects if isinstance(effect, h.Emit)]
-
-
-def running(story: Story) -> Story:
-    story.answer_all()
-    return story
+from tests.fakes.pod_story import HOOK, PROBE, Story, a_pod, deleted, running, with_container, with_spec
 
 
 def test_a_pod_goes_from_pending_to_running_and_ready() -> None:
@@ -378,23 +282,8 @@ def test_a_repeated_fact_changes_nothing() -> None:
     assert story.life == before
 
 
-def with_spec(pod: objects.Pod, **changes: object) -> objects.Pod:
-    return replace(pod, spec=replace(pod.spec, **changes))
-
-
-def with_container(pod: objects.Pod, name: str, **changes: object) -> objects.Pod:
-    def changed(containers: tuple[objects.Container, ...]) -> tuple[objects.Container, ...]:
-        return tuple(replace(c, **changes) if c.name == name else c for c in containers)
-
-    return with_spec(pod, init_containers=changed(pod.spec.init_containers), containers=changed(pod.spec.containers))
-
-
 def running_names(story: Story) -> list[str]:
     return [name for name, c in story.life.containers.items() if c.state == "running"]
-
-
-HOOK = objects.LifecycleHandler(sleep=objects.SleepAction(seconds=1))
-PROBE = objects.Probe(failure_threshold=3, success_threshold=1, period_seconds=10, timeout_seconds=1)
 
 
 def test_a_sidecar_starts_in_its_turn_and_runs_beside_the_others() -> None:
@@ -601,104 +490,3 @@ def test_a_containers_own_rules_come_before_the_policies() -> None:
     story.exits("a", 1)
     story.answer_all()
     assert story.status().phase == "Failed"
-
-
-# ---- generated histories ---------------------------------------------------------------------------------------------
-
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("exit"), st.sampled_from(["side", "i", "a", "b"]), st.sampled_from([0, 1, 137])),
-        st.tuples(st.just("probe"), st.sampled_from(["liveness", "startup", "readiness"]), st.booleans()),
-        st.tuples(st.just("hook"), st.sampled_from(["", "failed"])),
-        st.tuples(st.just("wait"), st.sampled_from([0.5, 5.0, 40.0, 700.0])),
-        st.tuples(st.just("clock"), st.sampled_from([-7200.0, -30.0, 7200.0])),
-        st.tuples(st.just("image"), st.sampled_from(["a", "b"])),
-        st.tuples(st.just("answer")),
-        st.tuples(st.just("shim dies")),
-        st.tuples(st.just("pause dies")),
-        st.tuples(st.just("kubelet dies")),
-        st.tuples(st.just("delete"), st.sampled_from([0, 5, 30])),
-    ),
-    max_size=25,
-)
-
-
-@settings(max_examples=400)
-@given(policy=st.sampled_from(["Always", "OnFailure", "Never"]), steps=STEPS)
-def test_no_history_runs_anything_twice_or_leaves_a_deleted_pod(policy: str, steps: list[tuple[object, ...]]) -> None:
-    pod = with_container(a_pod("a", "b", init=("side", "i"), policy=policy), "side", restart_policy="Always")
-    hooks = objects.Lifecycle(post_start=HOOK, pre_stop=HOOK)
-    pod = with_container(pod, "a", startup_probe=PROBE, liveness_probe=PROBE, readiness_probe=PROBE, lifecycle=hooks)
-    story = Story(pod)
-    launched: set[tuple[str, int]] = set()
-
-    def machine() -> None:
-        story.decide()
-        while asked := story.take(h.PrepareVolumes, h.MakeSandbox, h.EnsureImage, h.LaunchRun, h.LeaveSandbox):
-            for effect in asked:
-                if isinstance(effect, h.LaunchRun):
-                    key = (effect.container, effect.attempt)
-                    assert key not in launched, "an attempt ran twice"
-                    assert story.life.sandbox.state == "ready"
-                    if effect.container in ("a", "b"):
-                        assert story.life.initialized, "a container ran before its init container"
-                    launched.add(key)
-                story.answer(effect)
-
-    for step in steps:
-        match step:
-            case ("exit", str(name), int(code)) if story.life.containers[name].state == "running":
-                story.exits(name, code)
-            case ("probe", str(kind), bool(success)):
-                story.happens(h.ProbeVerdict("a", story.life.containers["a"].attempt, kind, success))
-            case ("hook", str(failure)):
-                attempt = story.life.containers["a"].attempt
-                if story.take(h.RunPostStart):
-                    story.happens(h.PostStartReturned("a", attempt, failure))
-                if story.take(h.RunPreStop):
-                    story.happens(h.PreStopReturned("a", attempt, failure))
-            case ("wait", float(seconds)):
-                story.passes(seconds)
-            case ("clock", float(seconds)):
-                story.now += seconds
-            case ("image", str(name)):
-                story.pod = with_container(story.pod, name, image=f"i:{story.now}")
-            case ("answer",):
-                machine()
-            case ("shim dies",) if story.life.sandbox.state == "ready":
-                story.effects = [e for e in story.effects if not isinstance(e, h.LaunchRun)]
-                story.happens(h.ShimLost())
-            case ("pause dies",) if story.life.sandbox.state == "ready":
-                story.fact(facts.SandboxEnded(story.life.sandbox.attempt, story.now))
-            case ("kubelet dies",):
-                story.effects.clear()
-                story.life = lives.decode(lives.encode(story.life))
-                story.happens(h.Resumed(connected=story.life.sandbox.state in ("ready", "broken", "making")))
-                story.effects += pod_life.unfinished(story.life)
-            case ("delete", int(grace)) if story.pod.metadata.deletion_timestamp is None:
-                story.pod = deleted(story.pod, grace)
-        check_shown(story)
-    if story.pod.metadata.deletion_timestamp is None:
-        story.pod = deleted(story.pod)
-    for _ in range(30):
-        machine()
-        for name, container in story.life.containers.items():
-            if container.state == "running" and container.stop is not None and container.stop.stage == "kill":
-                story.exits(name, 137)
-        story.passes(31)
-    assert story.life.removing
-    assert story.life.sandbox.state == "absent"
-
-
-def check_shown(story: Story) -> None:
-    shown = story.status()
-    for one in (*shown.init_container_statuses, *shown.container_statuses):
-        states = [s for s in (one.state.waiting, one.state.running, one.state.terminated) if s is not None]
-        assert len(states) == 1
-        running_now = story.life.containers[one.name].state == "running"
-        assert one.state.running is None or running_now
-        assert not one.ready or one.state.terminated or running_now
-    if story.life.final:
-        assert shown.phase == story.life.final
-    if shown.phase == "Running" and story.pod.spec.restart_policy == "Never":
-        assert any(c.state in ("running", "launching") for c in story.life.containers.values())

@@ -1,0 +1,250 @@
+"""Generated histories of a pod: whatever happens in whatever order, what must never be never is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from podrun.api import objects
+from podrun.kubelet import happenings as h
+from podrun.kubelet import lives, pod_life
+from podrun.shim import facts
+from tests.fakes.pod_story import HOOK, PROBE, Story, a_pod, deleted, with_container, with_spec
+
+ASKED = (h.PrepareVolumes, h.MakeSandbox, h.EnsureImage, h.LaunchRun, h.LeaveSandbox)
+REGULAR, PLAIN_INIT, SIDECAR = ("a", "b"), "i", "side"
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("exit"), st.sampled_from([SIDECAR, PLAIN_INIT, *REGULAR]), st.sampled_from([0, 1, 137])),
+        st.tuples(st.just("probe"), st.sampled_from(["liveness", "startup", "readiness"]), st.booleans()),
+        st.tuples(st.just("hook"), st.sampled_from(["", "failed"])),
+        st.tuples(st.just("wait"), st.sampled_from([0.5, 5.0, 40.0, 700.0])),
+        st.tuples(st.just("clock"), st.sampled_from([-7200.0, -30.0, 7200.0])),
+        st.tuples(st.just("image"), st.sampled_from(REGULAR)),
+        st.tuples(st.just("deadline"), st.sampled_from([1, 100])),
+        st.tuples(st.just("answer")),
+        st.tuples(st.just("refuse")),
+        st.tuples(st.just("shim dies")),
+        st.tuples(st.just("pause dies")),
+        st.tuples(st.just("kubelet dies")),
+        st.tuples(st.just("delete"), st.sampled_from([0, 5, 30])),
+    ),
+    max_size=25,
+)
+
+
+@dataclass
+class History:
+    """One pod on a machine that keeps a book of its own about what runs, and looks at every single thing it is told."""
+
+    story: Story
+    alive: dict[str, int] = field(default_factory=dict)  # the attempt of each container that the machine runs
+    launched: set[tuple[str, int]] = field(default_factory=set)
+    images: dict[str, str] = field(default_factory=dict)  # with which each was launched last
+    initialized: bool = False  # the plain init container has succeeded in this sandbox
+
+    @property
+    def life(self) -> lives.PodLife:
+        return self.story.life
+
+    def take_step(self, step: tuple[object, ...]) -> None:
+        story = self.story
+        match step:
+            case ("exit", str(name), int(code)) if self.life.containers[name].state == "running":
+                self.exit(name, code)
+            case ("probe", str(kind), bool(success)):
+                story.happens(h.ProbeVerdict("a", self.life.containers["a"].attempt, kind, success))
+            case ("hook", str(failure)):
+                self.return_hooks(failure)
+            case ("wait", float(seconds)):
+                story.passes(seconds)
+            case ("clock", float(seconds)):
+                story.now += seconds
+            case ("image", str(name)):
+                story.pod = with_container(story.pod, name, image=f"i:{story.now}")
+            case ("deadline", int(seconds)):
+                story.pod = with_spec(story.pod, active_deadline_seconds=seconds)
+            case ("answer",):
+                self.answer_all()
+            case ("refuse",):
+                self.refuse_one()
+            case ("shim dies",) if self.life.sandbox.state == "ready":
+                story.effects = [e for e in story.effects if not isinstance(e, h.LaunchRun)]
+                self.alive.clear()
+                self.initialized = False
+                story.happens(h.ShimLost())
+            case ("pause dies",) if self.life.sandbox.state == "ready":
+                self.initialized = False
+                story.fact(facts.SandboxEnded(self.life.sandbox.attempt, story.now))
+            case ("kubelet dies",):
+                self.kubelet_dies()
+            case ("delete", int(grace)) if story.pod.metadata.deletion_timestamp is None:
+                story.pod = deleted(story.pod, grace)
+
+    def bring_up(self) -> None:
+        self.answer_all()
+        self.exit(PLAIN_INIT, 0)
+        self.answer_all()
+        self.return_hooks("")
+        self.answer_all()
+        assert set(self.alive) == {SIDECAR, *REGULAR}
+
+    # What the machine does.
+
+    def answer_all(self) -> None:
+        self.story.decide()
+        while asked := self.story.take(*ASKED):
+            for effect in asked:
+                if isinstance(effect, h.LaunchRun):
+                    self.check_launch(effect)
+                if isinstance(effect, h.LeaveSandbox):
+                    assert not self.alive, "the sandbox was left although something ran in it"
+                    self.initialized = False
+                self.story.answer(effect)
+        before = self.life
+        assert [e for e in self.story.decide() if isinstance(e, ASKED)] == [], "the same was asked for twice"
+        assert self.life == before, "deciding again changed where the pod stands"
+
+    def refuse_one(self) -> None:
+        """The first thing that is asked for can't be had."""
+        asked = self.story.take(*ASKED)
+        self.story.effects += asked[1:]
+        for effect in asked[:1]:
+            match effect:
+                case h.PrepareVolumes():
+                    self.story.happens(h.VolumesFailed("not there"))
+                case h.MakeSandbox(attempt):
+                    self.story.happens(h.SandboxUnmade(attempt, "no address is free"))
+                case h.EnsureImage(container):
+                    self.story.happens(h.ImageFailed(container, "ErrImagePull", "not found"))
+                case h.LaunchRun(container, attempt):
+                    self.story.happens(h.LaunchRefused(container, attempt, "CreateContainerConfigError", "no secret"))
+                case h.LeaveSandbox():
+                    self.story.answer(effect)
+                    self.alive.clear()
+                    self.initialized = False
+
+    def exit(self, name: str, code: int) -> None:
+        self.alive.pop(name, None)
+        if name == PLAIN_INIT and code == 0:
+            self.initialized = True
+        self.story.exits(name, code)
+
+    def return_hooks(self, failure: str) -> None:
+        attempt = self.life.containers["a"].attempt
+        if self.story.take(h.RunPostStart):
+            self.story.happens(h.PostStartReturned("a", attempt, failure))
+        if self.story.take(h.RunPreStop):
+            self.story.happens(h.PreStopReturned("a", attempt, failure))
+
+    def kubelet_dies(self) -> None:
+        """What it asked for and nobody has done yet is forgotten; the next one reads what was written down."""
+        story = self.story
+        story.effects.clear()
+        story.life = lives.decode(lives.encode(story.life))
+        resumed = h.Resumed(connected=self.life.sandbox.state in ("ready", "broken", "making"))
+        story.life, more = pod_life.observe(story.pod, self.life, resumed, story.now)
+        story.effects += (*more, *pod_life.unfinished(self.life))
+        story.decide()
+
+    # What must hold.
+
+    def check_launch(self, launch: h.LaunchRun) -> None:
+        name, key = launch.container, (launch.container, launch.attempt)
+        policy = self.story.pod.spec.restart_policy
+        assert key not in self.launched, "an attempt ran twice"
+        assert name not in self.alive, "two runs of one container"
+        assert self.life.sandbox.state == "ready"
+        assert not self.life.final, "something was started in a pod that had ended"
+        assert self.story.pod.metadata.deletion_timestamp is None or self.life.containers[name].state == "launching"
+        if name in REGULAR:
+            assert self.initialized, "a container ran before its init containers"
+        if name == PLAIN_INIT:
+            assert self.life.containers[SIDECAR].has_run, "an init container ran before the sidecar in front of it"
+            assert not any(regular in self.alive for regular in REGULAR)
+        spec = pod_life.spec_of(self.story.pod, name)
+        if policy == "Never" and name != SIDECAR and name in self.images:
+            assert self.images[name] != spec.image, "a container was restarted under Never"
+        self.images[name] = spec.image
+        self.launched.add(key)
+        self.alive[name] = launch.attempt
+
+    def check_shown(self) -> None:
+        """The status never contradicts what is known."""
+        shown = self.story.status()
+        for one in (*shown.init_container_statuses, *shown.container_statuses):
+            states = [s for s in (one.state.waiting, one.state.running, one.state.terminated) if s is not None]
+            assert len(states) == 1
+            known = self.life.containers[one.name]
+            running_now = known.state == "running"
+            assert one.state.running is None or running_now
+            assert not one.ready or one.state.terminated or running_now
+            on_its_way = known.state in ("pulling", "launching")  # shown as it was before, until it is there
+            assert one.restart_count in ((known.attempt, known.attempt - 1) if on_its_way else (known.attempt,))
+        if self.life.final:
+            assert shown.phase == self.life.final
+        if shown.phase == "Running" and self.story.pod.spec.restart_policy == "Never":
+            assert any(c.alive or c.rerun for c in self.life.containers.values()), "Running, but nothing is or will be"
+
+    def check_grace(self, grace: int) -> None:
+        """Who was not stopping yet when the pod is deleted is killed no sooner than its grace period ends, and soon
+        after that, whatever its hooks and sidecars do."""
+        story = self.story
+        story.pod = deleted(story.pod, grace)
+        self.answer_all()
+        stops = {n: c.stop for n, c in self.life.containers.items() if c.state == "running" and c.stop is not None}
+        fresh = {name for name, stop in stops.items() if stop.since == story.now}
+        story.take(h.KillRun)
+        end = story.now + grace
+        while story.wake_at is not None and story.wake_at < end:
+            story.passes(max(story.wake_at - story.now, 0.001))
+            early = {kill.container for kill in story.take(h.KillRun) if isinstance(kill, h.KillRun)}
+            assert not early & fresh, "killed before the grace period was over"
+        story.passes(end - story.now)
+        for _ in range(3):  # two seconds for a signal that came late, and a sidecar's two after that
+            story.passes(2)
+        for name, container in self.life.containers.items():
+            if container.state == "running":
+                assert container.stop is not None, f"{name} was not stopped"
+                assert container.stop.stage == "kill", f"{name} was not killed"
+
+    def end(self) -> None:
+        """The pod is deleted, every run that is killed ends, time passes: then nothing is left."""
+        if self.story.pod.metadata.deletion_timestamp is None:
+            self.check_grace(30)
+        for _ in range(30):
+            self.answer_all()
+            for name, container in self.life.containers.items():
+                if container.state == "running" and container.stop is not None and container.stop.stage == "kill":
+                    self.exit(name, 137)
+            self.story.passes(31)
+        assert self.life.removing
+        assert self.life.sandbox.state == "absent"
+        assert not self.alive
+
+
+@settings(max_examples=1500)
+@given(
+    policy=st.sampled_from(["Always", "OnFailure", "Never"]), is_up=st.booleans(), is_prompt=st.booleans(), steps=STEPS
+)
+def test_no_history_breaks_what_always_holds(
+    policy: str, is_up: bool, is_prompt: bool, steps: list[tuple[object, ...]]
+) -> None:
+    """From nothing or from a pod that is up; on a machine that does at once what it is asked, or in its own time."""
+    pod = a_pod(*REGULAR, init=(SIDECAR, PLAIN_INIT), policy=policy)
+    pod = with_container(pod, SIDECAR, restart_policy="Always")
+    hooks = objects.Lifecycle(post_start=HOOK, pre_stop=HOOK)
+    pod = with_container(pod, "a", startup_probe=PROBE, liveness_probe=PROBE, readiness_probe=PROBE, lifecycle=hooks)
+    history = History(Story(pod))
+    if is_up:
+        history.bring_up()
+    for step in steps:
+        history.take_step(step)
+        history.check_shown()
+        if is_prompt:
+            history.answer_all()
+            history.check_shown()
+    history.end()
