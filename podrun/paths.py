@@ -21,6 +21,9 @@ class Paths:
     cluster_dns: str = ""  # addresses, separated by commas
     cluster_domain: str = "cluster.local"
     manifest_dir: Path = Path("/etc/podrun/manifests")
+    seccomp_default: str = "RuntimeDefault"
+    allowed_unsafe_sysctls: str = ""  # names and prefixes that end in *, separated by commas
+    pod_max_pids: str = "-1"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Paths:
@@ -40,6 +43,9 @@ class Paths:
             cluster_dns=setting("PODRUN_CLUSTER_DNS", default.cluster_dns),
             cluster_domain=setting("PODRUN_CLUSTER_DOMAIN", default.cluster_domain),
             manifest_dir=Path(setting("PODRUN_MANIFEST_DIR", str(default.manifest_dir))),
+            seccomp_default=setting("PODRUN_SECCOMP_DEFAULT", default.seccomp_default),
+            allowed_unsafe_sysctls=setting("PODRUN_ALLOWED_UNSAFE_SYSCTLS", default.allowed_unsafe_sysctls),
+            pod_max_pids=setting("PODRUN_POD_MAX_PIDS", default.pod_max_pids),
         )
 
     def environment(self) -> dict[str, str]:
@@ -54,6 +60,9 @@ class Paths:
             "PODRUN_CLUSTER_DNS": self.cluster_dns,
             "PODRUN_CLUSTER_DOMAIN": self.cluster_domain,
             "PODRUN_MANIFEST_DIR": str(self.manifest_dir),
+            "PODRUN_SECCOMP_DEFAULT": self.seccomp_default,
+            "PODRUN_ALLOWED_UNSAFE_SYSCTLS": self.allowed_unsafe_sysctls,
+            "PODRUN_POD_MAX_PIDS": self.pod_max_pids,
         }
 
     @property
@@ -67,6 +76,11 @@ class Paths:
     @property
     def database(self) -> Path:
         return self.root / "podrun.db"
+
+    @property
+    def seccomp(self) -> Path:
+        """Seccomp profiles of type Localhost."""
+        return self.root / "seccomp"
 
     @property
     def images(self) -> Path:

@@ -15,6 +15,7 @@ from podrun.api.field_errors import FieldError
 from podrun.api.objects import Container, KubeStruct, Pod, Volume
 
 NOT_YET = "podrun does not carry out this field yet"
+NO_SELINUX = "podrun sets no SELinux labels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def _rows(*fields: str) -> tuple[Row, ...]:
 METADATA = _rows("finalizers", "owner_references")
 
 SPEC = (
-    *_rows("ephemeral_containers", "host_ipc", "host_pid"),
+    *_rows("ephemeral_containers"),
     *_rows("image_pull_secrets", "overhead", "priority_class_name"),
     *_rows("resource_claims", "runtime_class_name"),
     Row("host_users", (True,)),
@@ -44,11 +45,7 @@ SPEC = (
     Row("priority", (0,)),
 )
 
-POD_SECURITY = (
-    *_rows("app_armor_profile", "fs_group", "fs_group_change_policy", "run_as_group", "run_as_non_root"),
-    *_rows("run_as_user", "se_linux_change_policy", "se_linux_options", "seccomp_profile", "supplemental_groups"),
-    *_rows("supplemental_groups_policy", "sysctls", "windows_options"),
-)
+POD_SECURITY = (*_rows("fs_group", "fs_group_change_policy", "se_linux_change_policy", "se_linux_options"),)
 
 CONTAINER = (
     *_rows("stdin", "stdin_once", "tty", "volume_devices"),
@@ -63,13 +60,7 @@ CONTAINER = (
     ),
 )
 
-CONTAINER_SECURITY = (
-    *_rows("app_armor_profile", "privileged", "read_only_root_filesystem", "run_as_group", "run_as_non_root"),
-    *_rows("run_as_user", "se_linux_options", "seccomp_profile", "windows_options"),
-    Row("allow_privilege_escalation", (True,)),
-    Row("capabilities", (objects.Capabilities(),)),
-    Row("proc_mount", ("Default",)),
-)
+CONTAINER_SECURITY = _rows("se_linux_options")
 
 LIMITS_NOT_YET = ("ephemeral-storage",)
 
@@ -78,7 +69,7 @@ VOLUME = _rows(*(field for field in Volume.__struct_fields__ if field not in ("n
 
 def unsupported(pod: Pod) -> list[FieldError]:
     """Every field of a pod that asks for what podrun cannot do; expects defaults to be set."""
-    return [field_errors.forbidden(path, NOT_YET) for path in _pod(pod)]
+    return [field_errors.forbidden(path, NO_SELINUX if "seLinux" in path else NOT_YET) for path in _pod(pod)]
 
 
 def _pod(pod: Pod) -> Iterator[str]:

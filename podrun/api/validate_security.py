@@ -13,6 +13,7 @@ _PROFILES = ("Localhost", "RuntimeDefault", "Unconfined")
 _SYSCTL = r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
 _SYSCTL_LENGTH = 253
 _LOCALHOST_LENGTH = 4095
+_NO_WINDOWS = "windows options cannot be set for a linux pod"
 _IPC_SYSCTL = re.compile(r"kernel[./](shm|msg|sem)|fs[./]mqueue[./]")
 _NET_SYSCTL = re.compile(r"net[./]")
 
@@ -45,6 +46,8 @@ def check_pod_security(spec: PodSpec, path: str) -> Errors:
             yield field_errors.not_supported(f"{where}.{field}", value, choices)
     yield from _seccomp(f"{where}.seccompProfile", context.seccomp_profile)
     yield from _app_armor(f"{where}.appArmorProfile", context.app_armor_profile)
+    if context.windows_options is not None:
+        yield field_errors.forbidden(f"{where}.windowsOptions", _NO_WINDOWS)
 
 
 def check_container_security(path: str, context: SecurityContext | None, *, host_users: bool) -> Errors:
@@ -68,6 +71,8 @@ def check_container_security(path: str, context: SecurityContext | None, *, host
             detail = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"
             yield field_errors.invalid(path, context, detail)
     yield from _app_armor(f"{path}.appArmorProfile", context.app_armor_profile)
+    if context.windows_options is not None:
+        yield field_errors.forbidden(f"{path}.windowsOptions", _NO_WINDOWS)
 
 
 def _sysctls(path: str, sysctls: tuple[Sysctl, ...], spec: PodSpec) -> Errors:

@@ -42,8 +42,16 @@ READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysr
 
 
 def standard_mounts(*, privileged: bool = False) -> tuple[Mount, ...]:
-    """The system's own file systems, parents before children; a privileged container may write to /sys and cgroups."""
-    return (Proc(), Dev(), PodShm(), Mqueue(), Sysfs(readonly=not privileged), Cgroupfs(readonly=not privileged))
+    """The system's own file systems, parents before children. A privileged container may write to /sys and cgroups, and
+    has all devices."""
+    return (
+        Proc(),
+        Dev(machine=privileged),
+        PodShm(),
+        Mqueue(),
+        Sysfs(readonly=not privileged),
+        Cgroupfs(readonly=not privileged),
+    )
 
 
 def walls() -> tuple[Mount, ...]:

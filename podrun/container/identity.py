@@ -94,24 +94,27 @@ def _read(root: int, path: str) -> str:
         os.close(descriptor)
 
 
-def drop_privileges(identity: Identity, account: Account, filter: bytes) -> None:
-    """Become `account` with no more than `identity.capabilities`, and load the seccomp program `filter`, if any.
+def drop_privileges(identity: Identity, account: Account, *, filtered: bool) -> None:
+    """Become `account` with no more than `identity.capabilities`. For uid 0 exec gives the bounding set.
 
-    A filter needs CAP_SYS_ADMIN or no_new_privs; without the latter it is loaded while the capability is still there,
-    so it has to let capset(2) through. Securebits stay as they are: exec by uid 0 gives it the bounding set.
+    A seccomp filter needs CAP_SYS_ADMIN or no_new_privs: where one follows (`filtered`) without the latter, the
+    capability stays permitted, though not effective, until exec takes away all that is not in the bounding set.
     """
-    early = bool(filter) and not identity.no_new_privs
+    kept = _SYS_ADMIN if filtered and not identity.no_new_privs else 0
     capabilities.limit_bounding_set(identity.capabilities)
     os.setgroups(account.groups)
     os.setresgid(account.gid, account.gid, account.gid)
-    prctl.set_keep_capabilities(early)
+    prctl.set_keep_capabilities(bool(kept))
     os.setresuid(account.uid, account.uid, account.uid)
-    if early:
-        capabilities.capset(_SYS_ADMIN | capabilities.permitted(), _SYS_ADMIN)
-        seccomp.load(filter)
     allowed = identity.capabilities & capabilities.permitted() if account.uid == 0 else 0
-    capabilities.capset(allowed, allowed)
+    capabilities.capset(allowed | kept, allowed)
     if identity.no_new_privs:
         prctl.set_no_new_privs()
-        if filter:
-            seccomp.load(filter)
+
+
+def load_filter(identity: Identity, program: bytes) -> None:
+    """As the last thing before exec: of the calls in between, a strict profile need not know any."""
+    if not identity.no_new_privs:
+        permitted = capabilities.permitted()
+        capabilities.capset(permitted, permitted)
+    seccomp.load(program)

@@ -60,6 +60,7 @@ def join_container(birth: ExecBirth) -> None:
 STEPS: tuple[Callable[[ExecBirth], None], ...] = (
     follow_parent,
     join_cgroups,
+    program.open_app_armor,
     join_container,
     terminal.make_terminal,
     *program.STEPS,

@@ -105,9 +105,9 @@ def attach(site: Site, item: plan.Mount, tree: int) -> None:
             _attach(sysfs, _fixed_directory(site, target))
         case plan.Cgroupfs(target, readonly):
             _cgroupfs(site, target, _SAFE_READ_ONLY if readonly else _SAFE)
-        case plan.Dev(target):
+        case plan.Dev(target, machine):
             place = _fixed_directory(site, target)
-            devices.mount_dev(place)
+            devices.mount_dev(place, machine=machine)
             os.close(place)
         case plan.Mqueue(target):
             _attach(mount.new_mount("mqueue", {"source": "mqueue"}, _SAFE), _fixed_directory(site, target))

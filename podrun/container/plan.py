@@ -87,9 +87,10 @@ class Cgroupfs:
 @dataclass(frozen=True, slots=True)
 class Dev:
     """A tmpfs with the standard devices (null zero full random urandom tty), pts, and links (fd stdin stdout stderr
-    ptmx core)."""
+    ptmx core). With `machine`, also what devices the machine has in its own."""
 
     target: str = "/dev"
+    machine: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +200,7 @@ class LaunchPlan:
     rlimits: tuple[Rlimit, ...] = ()
     oom_score_adj: int = 0
     seccomp: bytes = b""  # a compiled BPF program, seccomp(2); empty for none
+    app_armor: str = ""  # the profile that exec changes to; empty for no change
     devices: tuple[DeviceRule, ...] = devices.STANDARD  # all others are refused, made by mknod or mounted
 
 
@@ -220,3 +222,4 @@ class ExecPlan:
     rlimits: tuple[Rlimit, ...] = ()
     oom_score_adj: int = 0
     seccomp: bytes = b""
+    app_armor: str = ""

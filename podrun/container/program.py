@@ -18,7 +18,7 @@ from podrun.container import devices, identity
 from podrun.container.identity import Account
 from podrun.container.newborn import Birth, StepError, announce, follow_parent
 from podrun.container.plan import ExecPlan, LaunchPlan
-from podrun.linux import close_range, keyctl, prctl, rlimits, rt_sigaction
+from podrun.linux import app_armor, close_range, keyctl, prctl, rlimits, rt_sigaction
 from podrun.linux.openat2 import Resolve, make_directories, openat2
 
 _SIGNALS_OF_LIBC = (32, 33)  # nptl(7); the signal module does not reach them
@@ -50,6 +50,13 @@ class ProgramBirth(Birth):
     plan: LaunchPlan | ExecPlan
     stdio: Stdio
     account: Account = _NOBODY_YET
+    app_armor: int = -1  # /proc/self/attr of the machine's own procfs, open for writing
+
+
+def open_app_armor(birth: ProgramBirth) -> None:
+    """While /proc is still the machine's own: in the container's, a write could go elsewhere (CVE-2025-52881)."""
+    if birth.plan.app_armor:
+        birth.app_armor = app_armor.open_exec_attribute()
 
 
 def find_user(birth: ProgramBirth) -> None:
@@ -70,7 +77,11 @@ def set_stdio(birth: ProgramBirth) -> None:
         os.dup2(fd, number)
         if given != -1 and (birth.stdio.tty or stat.S_ISFIFO(os.fstat(number).st_mode)):
             os.fchown(number, birth.account.uid, -1)
-    close_range.close_all_but((0, 1, 2, birth.report, birth.parent))
+    if birth.app_armor >= 0:
+        birth.app_armor = fcntl.fcntl(birth.app_armor, fcntl.F_DUPFD_CLOEXEC, 10)
+    close_range.close_all_but(
+        (0, 1, 2, birth.report, birth.parent, *([birth.app_armor] if birth.app_armor >= 0 else []))
+    )
     os.setsid()
     if birth.stdio.tty:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -111,7 +122,9 @@ def set_limits(birth: ProgramBirth) -> None:
 
 def drop_privileges(birth: ProgramBirth) -> None:
     keyctl.join_session_keyring()
-    identity.drop_privileges(birth.plan.identity, birth.account, birth.plan.seccomp)
+    if birth.app_armor >= 0:
+        app_armor.change_at_exec(birth.app_armor, birth.plan.app_armor)
+    identity.drop_privileges(birth.plan.identity, birth.account, filtered=bool(birth.plan.seccomp))
     prctl.set_dumpable(False)  # with fs.suid_dumpable=1, the change of identity has made us readable to the container
     follow_parent(birth)
 
@@ -124,6 +137,8 @@ def execute(birth: ProgramBirth) -> None:
     announce(birth, birth.account.uid, birth.account.gid, birth.account.groups)
     os.umask(0o022)
     _default_signals()
+    if birth.plan.seccomp:
+        identity.load_filter(birth.plan.identity, birth.plan.seccomp)
     try:
         os.execve(program, birth.plan.argv, environment)
     except OSError as error:

@@ -15,6 +15,7 @@ from podrun.container.program import ProgramBirth, Stdio
 from podrun.linux import mount, namespaces
 from podrun.linux.clone3 import CloneFlag
 from podrun.linux.mount import Attribute
+from podrun.linux.openat2 import make_directories
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,6 +71,7 @@ def build_root(birth: ContainerBirth) -> None:
             words = f"cannot mount on {item.target}: {describe('', error).message}"
             raise StepError(error.errno or 0, words) from error
     if birth.plan.root.readonly:
+        os.close(make_directories(birth.root, birth.plan.cwd))  # afterwards nobody could
         mount.mount_setattr(birth.root, Attribute.RDONLY)
     os.umask(0o022)
 
@@ -81,6 +83,7 @@ def enter_root(birth: ContainerBirth) -> None:
 STEPS: tuple[Callable[[ContainerBirth], None], ...] = (
     follow_parent,
     join_cgroups,
+    program.open_app_armor,
     join_pod_namespaces,
     build_root,
     enter_root,

@@ -14,7 +14,7 @@ from podrun.container.plan import ExecPlan, LaunchPlan
 from podrun.errors import PodrunError
 from podrun.image import snapshots
 from podrun.image.images import Image
-from podrun.kubelet import downward, environment, planner, pod_files, volume_places, volumes
+from podrun.kubelet import app_armor, downward, environment, planner, pod_files, security, volume_places, volumes
 from podrun.kubelet.places import PodPlace
 from podrun.kubelet.planner import Given, Streams
 from podrun.kubelet.services import Services
@@ -40,11 +40,13 @@ class Launcher:
     ) -> LaunchPlan:
         """A plan whose directories and files exist. ConfigError, PodrunError, OSError."""
         place, image = self._place, self.image(spec)
-        given = self._given(pod, image, hostname, self._variables(pod, spec, addresses))
+        given = self._given(pod, spec, image, hostname, self._variables(pod, spec, addresses))
         try:
             volumes.check_mounts(spec, given.volumes, given.variables, self._held_root)
         except PodrunError as error:
             raise ConfigError(str(error)) from error
+        if violation := security.non_root_violation(pod, spec, image):
+            raise ConfigError(violation)
         volumes.check_propagation(spec, given.volumes)
         if not place.upper(spec.name, attempt).exists():  # else an earlier kubelet asked for this run already
             snapshots.prepare(place.pod_dir, spec.name, attempt, image, self._services.images.layers_directory)
@@ -70,7 +72,7 @@ class Launcher:
         variables = pod_files.kept_environment(self._place.environment(spec.name, attempt))
         if variables is None:  # a run that an older podrun launched
             variables = self._variables(pod, spec, addresses)
-        given = self._given(pod, self.image(spec), hostname, variables)
+        given = self._given(pod, spec, self.image(spec), hostname, variables)
         return planner.exec_plan(pod, spec, attempt, id, argv, streams, given)
 
     def image(self, spec: objects.Container) -> Image:
@@ -84,7 +86,9 @@ class Launcher:
         """What was kept of a run that is over."""
         self._place.environment(container, attempt).unlink(missing_ok=True)
 
-    def _given(self, pod: objects.Pod, image: Image, hostname: str, variables: Mapping[str, str]) -> Given:
+    def _given(
+        self, pod: objects.Pod, spec: objects.Container, image: Image, hostname: str, variables: Mapping[str, str]
+    ) -> Given:
         return Given(
             image=image,
             variables=variables,
@@ -92,6 +96,8 @@ class Launcher:
             hostname=hostname,
             node=self._services.node,
             volumes=volume_places.sources(pod, self._place),
+            seccomp=self._services.protection.seccomp_program(pod, spec),
+            app_armor=app_armor.profile_name(pod, spec),
         )
 
     def _variables(self, pod: objects.Pod, spec: objects.Container, addresses: Sequence[str]) -> dict[str, str]:

@@ -131,6 +131,7 @@ class PodLife(msgspec.Struct, frozen=True):
     final: FinalPhase = ""
     reason: str = ""
     message: str = ""
+    rejected: bool = False  # never started: this node does not allow it
     removing: bool = False
 
 

@@ -55,8 +55,11 @@ def mounts(
     volumes: Mapping[str, Source],
     place: PodPlace,
     variables: Mapping[str, str],
+    *,
+    system: tuple[Mount, ...] = defaults.standard_mounts(),
+    walls: tuple[Mount, ...] = defaults.walls(),
 ) -> tuple[Mount, ...]:
-    """Parents before children; a volume replaces what would stand by default at the same path.
+    """Parents before children, `walls` last; a volume replaces what would stand by default at the same path.
 
     `variables` are for subPathExpr. PodrunError: a volume is missing, or a subpath can't be.
     """
@@ -69,8 +72,8 @@ def mounts(
         Bind(str(place.etc / "resolv.conf"), "/etc/resolv.conf"),
         Bind(str(place.termination_log(spec.name, attempt)), message_path),
     ]
-    ordinary: list[Mount] = [m for m in (*defaults.standard_mounts(), *managed) if m.target not in taken]
-    return (*sorted((*ordinary, *chosen), key=_depth), *defaults.walls())
+    ordinary: list[Mount] = [m for m in (*system, *managed) if m.target not in taken]
+    return (*sorted((*ordinary, *chosen), key=_depth), *walls)
 
 
 def source_of(spec: objects.Container, mount: objects.VolumeMount, volumes: Mapping[str, Source]) -> Source:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from podrun.api import objects
 from podrun.container.plan import ExecPlan, LaunchPlan, Root, SandboxPlan
 from podrun.image.images import Image
-from podrun.kubelet import environment, mount_plan, resources, security, volume_places
+from podrun.kubelet import environment, mount_plan, resources, security, sysctls, volume_places
 from podrun.kubelet.mount_plan import Source
 from podrun.kubelet.places import PodPlace
 
@@ -42,6 +42,8 @@ class Given:
     hostname: str
     node: Node
     volumes: Mapping[str, Source] = field(default_factory=dict)  # where each is; only for a launch
+    seccomp: bytes = b""  # the program that filters its system calls
+    app_armor: str = ""
 
 
 def sandbox_plan(pod: objects.Pod, attempt: int, place: PodPlace, hostname: str, node: Node) -> SandboxPlan:
@@ -55,6 +57,7 @@ def sandbox_plan(pod: objects.Pod, attempt: int, place: PodPlace, hostname: str,
         ipc=security.host_or_pod(spec.host_ipc),
         uts=security.host_or_pod(spec.host_network),
         pid=security.pid_mode(spec),
+        sysctls=sysctls.values(spec),
         oom_score_adj=resources.PAUSE_OOM_SCORE_ADJ,
         held=volume_places.held(pod, place, node.memory),
     )
@@ -71,17 +74,34 @@ def launch_plan(pod: objects.Pod, spec: objects.Container, attempt: int, id: str
         argv=environment.argv_of(spec, config.entrypoint, config.cmd, given.variables),
         env=environment.whole(config.env, given.hostname, given.variables, tty=spec.tty),
         cwd=_cwd(spec, given.image),
-        root=Root(given.node.layers_dir, given.image.layers, str(upper), str(work)),
-        mounts=mount_plan.mounts(spec, attempt, given.volumes, place, given.variables),
+        root=Root(
+            given.node.layers_dir,
+            given.image.layers,
+            str(upper),
+            str(work),
+            readonly=security.has_readonly_root(spec),
+        ),
+        mounts=mount_plan.mounts(
+            spec,
+            attempt,
+            given.volumes,
+            place,
+            given.variables,
+            system=security.system_mounts(pod, spec),
+            walls=security.walls(spec),
+        ),
         cgroup=place.container_cgroup(id),
         limits=resources.container_limits(spec.resources, given.node.huge_page_sizes),
-        identity=security.identity(given.image),
+        identity=security.identity(pod, spec, given.image),
         log_path=str(place.log_file(spec.name, attempt)),
         pid=security.pid_mode(pod.spec),
         net=security.host_or_pod(pod.spec.host_network),
         ipc=security.host_or_pod(pod.spec.host_ipc),
         uts=security.host_or_pod(pod.spec.host_network),
         oom_score_adj=resources.oom_score_adj(pod.spec, spec, given.node.memory),
+        seccomp=given.seccomp,
+        app_armor=given.app_armor,
+        devices=security.device_rules(spec),
     )
 
 
@@ -102,12 +122,14 @@ def exec_plan(
         env=environment.whole(given.image.config.env, given.hostname, given.variables, tty=streams.tty),
         cwd=_cwd(spec, given.image),
         cgroup=given.place.container_cgroup(id),
-        identity=security.identity(given.image),
+        identity=security.identity(pod, spec, given.image),
         stdin=streams.stdin,
         stdout=streams.stdout,
         stderr=streams.stderr,
         tty=streams.tty,
         oom_score_adj=resources.oom_score_adj(pod.spec, spec, given.node.memory),
+        seccomp=given.seccomp,
+        app_armor=given.app_armor,
     )
 
 

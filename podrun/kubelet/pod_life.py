@@ -56,6 +56,12 @@ def born(pod: objects.Pod, now: float) -> PodLife:
     return PodLife(started_at=now, containers={name: ContainerLife() for name in names})
 
 
+def rejected(life: PodLife, reason: str, message: str) -> tuple[PodLife, Effect]:
+    """A pod that this node does not allow (rejectPod)."""
+    shown = f"Pod was rejected: {message}"
+    return replace(life, final="Failed", reason=reason, message=shown, rejected=True), Emit("Warning", reason, message)
+
+
 # ---- what happened ---------------------------------------------------------------------------------------------------
 
 

@@ -14,7 +14,20 @@ from msgspec.structs import replace
 from podrun.api import objects
 from podrun.errors import PodrunError
 from podrun.image import snapshots
-from podrun.kubelet import lives, places, planner, pod_files, pod_life, pod_steps, references, signals, status, volumes
+from podrun.kubelet import (
+    app_armor,
+    lives,
+    node_policy,
+    places,
+    planner,
+    pod_files,
+    pod_life,
+    pod_steps,
+    references,
+    signals,
+    status,
+    volumes,
+)
 from podrun.kubelet.attendant import Attendant
 from podrun.kubelet.container_images import ContainerImages
 from podrun.kubelet.happenings import (
@@ -158,8 +171,8 @@ class PodWorker:
     async def _live(self) -> None:
         if self._adopted:
             await self._resume()
-        elif not self.pod.spec.node_name:
-            self._emit(Emit("Normal", "Scheduled", self._scheduled()), component="default-scheduler")
+        else:
+            self._begin()
         self.resumed.set()
         wake_at: float | None = 0.0
         while not self._removed.is_set():
@@ -174,6 +187,14 @@ class PodWorker:
             for effect in decision.effects:
                 self._start(effect)
             self._attendant.attend(self.pod, self.life)
+
+    def _begin(self) -> None:
+        if not self.pod.spec.node_name:
+            self._emit(Emit("Normal", "Scheduled", self._scheduled()), component="default-scheduler")
+        rejection = node_policy.rejection(self.pod, self._services.policy, app_armor.refusal(self.pod))
+        if rejection is not None:
+            self.life, effect = pod_life.rejected(self.life, rejection.reason, rejection.message)
+            self._start(effect)
 
     async def _next_events(self, wake_at: float | None) -> list[Happening]:
         """All that waits; when nothing does, the next thing that happens or the moment `wake_at`."""

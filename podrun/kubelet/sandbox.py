@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import errno
 import logging
 from collections.abc import Callable
@@ -94,7 +95,8 @@ class Sandbox:
         place.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         group = Group(place.cgroup, services.hierarchies)
         group.create()
-        group.apply(resources.pod_limits(pod.spec, services.node.huge_page_sizes))
+        limits = resources.pod_limits(pod.spec, services.node.huge_page_sizes)
+        group.apply(dataclasses.replace(limits, pids_max=services.policy.pod_pids))
         link = self.link
         if link is None or link.closed:
             await services.fork_server.fork(

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from cgroups.hierarchies import Hierarchies
 from podrun.image.store import Images
+from podrun.kubelet.node_policy import NodePolicy
 from podrun.kubelet.planner import Node
+from podrun.kubelet.protection import Protection
 from podrun.kubelet.recorder import Recorder
 from podrun.kubelet.shims import ForkServer
 from podrun.kubelet.status import Host
@@ -31,5 +33,7 @@ class Services:
     boot_id: str
     host: Host
     node: Node
+    policy: NodePolicy
+    protection: Protection
     started_at: float  # of this kubelet, seconds since the epoch
     disk: ThreadPoolExecutor  # for what may block: volumes, trees that are removed

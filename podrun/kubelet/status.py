@@ -28,8 +28,9 @@ class Host:
 
 def pod_status(pod: objects.Pod, life: PodLife, host: Host, now: float) -> objects.PodStatus:
     """The whole status; `pod.status` is the one before, whose transition times are kept where nothing changed."""
-    init = tuple(_container_status(pod, c, life, init=True) for c in pod.spec.init_containers)
-    regular = tuple(_container_status(pod, c, life, init=False) for c in pod.spec.containers)
+    shown = not life.rejected  # of a pod that was turned away, Kubernetes says nothing of containers
+    init = tuple(_container_status(pod, c, life, init=True) for c in pod.spec.init_containers if shown)
+    regular = tuple(_container_status(pod, c, life, init=False) for c in pod.spec.containers if shown)
     phase = life.final or _phase(pod, life)
     addresses = host.addresses if pod.spec.host_network else _addresses(pod, life)
     return objects.PodStatus(

@@ -21,10 +21,12 @@ from podrun.api import objects
 from podrun.errors import PodrunError
 from podrun.image import filesystem
 from podrun.image.store import Images
-from podrun.kubelet import huge_pages
+from podrun.kubelet import huge_pages, node_policy
 from podrun.kubelet import node as this_node
 from podrun.kubelet.kubelet import Kubelet
+from podrun.kubelet.node_policy import NodePolicy
 from podrun.kubelet.planner import Node
+from podrun.kubelet.protection import Protection
 from podrun.kubelet.recorder import Recorder
 from podrun.kubelet.services import Services
 from podrun.kubelet.shims import ForkServer
@@ -57,6 +59,11 @@ def _check_settings(paths: Paths) -> None:
     """What can be wrong with them is said before anything is touched. PodrunError."""
     addresses.pod_networks(paths.pod_cidr)
     resolv.cluster(paths.cluster_dns, paths.cluster_domain)
+    _policy(paths)
+
+
+def _policy(paths: Paths) -> NodePolicy:
+    return node_policy.policy(paths.seccomp_default, paths.allowed_unsafe_sysctls, paths.pod_max_pids)
 
 
 @contextlib.contextmanager
@@ -117,7 +124,9 @@ async def _serve(paths: Paths, hierarchies: Hierarchies, cgroup_parent: str) -> 
         loop.add_signal_handler(number, stopped.set)
     try:
         await _introduce(store, services)
+        warming = loop.run_in_executor(disk, services.protection.warm_up)
         await services.fork_server.start()
+        await warming
         running = asyncio.create_task(kubelet.run())
         files = asyncio.create_task(StaticPods(services, admission.admit_local).run())
         pruning = asyncio.create_task(_prune(store))
@@ -166,6 +175,8 @@ def _services(
         host=Host(name, this_node.host_addresses()),
         started_at=time.time(),
         node=Node(this_node.memory_bytes(), str(images.layers_directory), huge_pages.sizes_in_use()),
+        policy=_policy(paths),
+        protection=Protection(paths.seccomp_default, paths.seccomp),
         disk=disk,
     )
 

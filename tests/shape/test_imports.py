@@ -12,7 +12,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 FREE = {"podrun.errors", "podrun.paths", "podrun"}  # for all of podrun but linux; `podrun` itself holds the version
-BELOW_KUBELET = {"api", "container", "image", "linux", "network", "probe", "shim", "store", "volume"}
+BELOW_KUBELET = {"api", "container", "image", "linux", "network", "probe", "seccomp", "shim", "store", "volume"}
 
 # Each package and what of the project it may import.
 MAY_IMPORT = {
@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "podrun.network": {"podrun.linux"},
     "podrun.volume": {"podrun.linux"},
     "podrun.container": {"podrun.linux", "cgroups", "pause"},
+    "podrun.seccomp": {"podrun.linux"},
     "podrun.shim": {"podrun.container", "podrun.linux", "cgroups", "pause"},
     "podrun.api": set[str](),
     "podrun.store": {"podrun.api"},
@@ -64,10 +65,16 @@ PURE = [
     "podrun/kubelet/references.py",
     "podrun/kubelet/resources.py",
     "podrun/kubelet/security.py",
+    "podrun/kubelet/node_policy.py",
     "podrun/kubelet/scheduler.py",
+    "podrun/kubelet/security.py",
     "podrun/kubelet/static_manifests.py",
     "podrun/kubelet/status.py",
     "podrun/kubelet/stopping.py",
+    "podrun/kubelet/sysctls.py",
+    "podrun/seccomp/compact.py",
+    "podrun/seccomp/profile.py",
+    "podrun/seccomp/stub.py",
     "podrun/api/defaults.py",
     "podrun/api/pod_resources.py",
     "podrun/api/quantity.py",

@@ -117,9 +117,8 @@ def test_what_podrun_does_not_do_yet_is_refused_by_path() -> None:
     livenessProbe: {tcpSocket: {port: 1}}
     env: [{name: A, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]
     resources: {limits: {ephemeral-storage: 1Gi}}
-    securityContext: {runAsUser: 0}
+    securityContext: {seLinuxOptions: {level: s0}}
   volumes: [{name: e, emptyDir: {medium: Memory}}, {name: s, secret: {secretName: s}}, {name: d, downwardAPI: {}}]
-  hostPID: true
   activeDeadlineSeconds: 3
   securityContext: {fsGroup: 0}
 """
@@ -128,8 +127,7 @@ def test_what_podrun_does_not_do_yet_is_refused_by_path() -> None:
         "spec.volumes[2].downwardAPI",
         "spec.containers[0].resources.limits[ephemeral-storage]",
         "spec.containers[0].tty",
-        "spec.containers[0].securityContext.runAsUser",
-        "spec.hostPID",
+        "spec.containers[0].securityContext.seLinuxOptions",
         "spec.securityContext.fsGroup",
     ]
 
