@@ -127,7 +127,7 @@ def test_what_podrun_does_not_do_yet_is_refused_by_path() -> None:
         "spec.volumes[2].downwardAPI",
         "spec.containers[0].resources.limits[ephemeral-storage]",
         "spec.containers[0].tty",
-        "spec.containers[0].securityContext.seLinuxOptions",
+        "spec.containers[0].securityContext.seLinuxOptions: Forbidden: podrun sets no SELinux labels",
         "spec.securityContext.fsGroup",
     ]
 
