@@ -11,9 +11,10 @@ import errno
 import hashlib
 import os
 import secrets
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from podrun.image import inherited
 from podrun.image.errors import BadImage, shown
 from podrun.image.removal import remove_tree
 from podrun.image.streams import HashedStream, decompressed
@@ -56,15 +57,27 @@ class Layers:
         name = self.find(chain_id)
         if name is not None:
             return name
+        staged = self.new_directory()
+        try:
+            return self.publish(staged, unpack_tar(blob, diff_id, staged), chain_id, below)
+        finally:
+            self.discard(staged)
+
+    def new_directory(self) -> Path:
+        """A staged place for one layer: `unpack_tar` into it, then `publish`; `discard` whatever happened."""
         self.directory.mkdir(exist_ok=True)
         staged = self._staging / f"layer-{secrets.token_hex(8)}"
         staged.mkdir()
-        try:
-            unpack_tar(blob, diff_id, staged, [self.directory / lower for lower in below])
-            return self._publish(staged, chain_id)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                remove_tree(staged, aside=self._staging)
+        return staged
+
+    def publish(self, staged: Path, unannounced: Mapping[int, str], chain_id: str, below: Sequence[str]) -> str:
+        """Gives an unpacked layer its short name, when those below it have theirs."""
+        inherited.dress(staged, unannounced, [self.directory / lower for lower in below])
+        return self._publish(staged, chain_id)
+
+    def discard(self, staged: Path) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            remove_tree(staged, aside=self._staging)
 
     def remove_all_but(self, chain_ids: Collection[str]) -> None:
         """For a sweep, when nobody unpacks."""
@@ -109,11 +122,14 @@ class Layers:
             return None
 
 
-def unpack_tar(blob: Path, diff_id: str, directory: Path, lowers: Sequence[Path] = ()) -> None:
-    """Unpacks a layer's tar into an empty directory and compares the digest of the uncompressed stream."""
+def unpack_tar(blob: Path, diff_id: str, directory: Path) -> dict[int, str]:
+    """Unpacks a layer's tar into an empty directory and compares the digest of the uncompressed stream.
+
+    Returns the directories that it did not announce: inode number and path.
+    """
     with blob.open("rb", buffering=0) as file, contextlib.closing(HashedStream(decompressed(file))) as stream:
         reader = TarReader(stream)
-        with contextlib.closing(Tree(directory, lowers)) as tree:
+        with contextlib.closing(Tree(directory)) as tree:
             for entry in reader:
                 with _naming(entry):
                     tree.add(entry, reader.content())
@@ -121,6 +137,7 @@ def unpack_tar(blob: Path, diff_id: str, directory: Path, lowers: Sequence[Path]
         digest = stream.digest()
     if digest != diff_id:
         raise BadImage(f"a layer is damaged: its digest is {digest}, and its config says {diff_id}")
+    return tree.unannounced
 
 
 @contextlib.contextmanager

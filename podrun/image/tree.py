@@ -11,7 +11,7 @@ import errno
 import os
 import posixpath
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -32,22 +32,17 @@ _KEPT_PARENTS = 64
 
 
 class Tree:
-    """One layer while it is written. Directories that no entry announced look as they do in the layers below."""
+    """One layer while it is written. `unannounced` are directories that no entry told of: they are 0755 of root."""
 
-    def __init__(self, root: Path, lowers: Sequence[Path] = ()) -> None:
-        """`root`: an empty directory; what gets replaced is moved beside it to be removed.
-
-        `lowers`: the unpacked layers below, top to bottom. The root itself starts as theirs, or 0755 of root.
-        """
-        with contextlib.ExitStack() as stack:
-            self._root = _opened(stack, root)
-            self._lowers = [_opened(stack, lower) for lower in lowers]
-            self._stack = stack.pop_all()
+    def __init__(self, root: Path) -> None:
+        """`root`: an empty directory; what gets replaced is moved beside it to be removed."""
+        self._root = os.open(root, _DIRECTORY | os.O_NOFOLLOW)
         self._aside = root.parent
         self._parents: dict[str, int] = {}
         self._stale = False
         self._times: dict[str, int] = {}
-        self._dress_like_lower(self._root, "/")
+        self.unannounced: dict[int, str] = {}  # inode number and path
+        self._note_unannounced(self._root, "/")
 
     def add(self, entry: Entry, content: Iterable[memoryview]) -> None:
         """Writes one entry. Raises BadImage, or OSError with the name of the entry where the kernel refuses."""
@@ -76,7 +71,7 @@ class Tree:
 
     def close(self) -> None:
         self._forget_parents()
-        self._stack.close()
+        os.close(self._root)
 
     # -- whiteouts
 
@@ -115,6 +110,7 @@ class Tree:
             case Kind.DIRECTORY:
                 self._make_directory(parent, name)
                 _dress(entry, parent, name)
+                self.unannounced.pop(_status(parent, name).st_ino, None)
             case _:
                 self._replacing(parent, name, partial(_make_node, entry, parent, name))
                 _dress(entry, parent, name)
@@ -168,6 +164,7 @@ class Tree:
         if entry.kind is not Kind.DIRECTORY:
             raise BadImage("the root of a layer must be a directory")
         _dress(entry, self._root, ".")
+        self.unannounced.pop(os.fstat(self._root).st_ino, None)
         self._times["/"] = entry.mtime_ns
 
     # -- parents
@@ -193,7 +190,7 @@ class Tree:
         self._stale = False
 
     def _make_parents(self, path: str) -> int:
-        """A descriptor of the directory `path`, made with all parents where absent, as they are in the layers below."""
+        """A descriptor of the directory `path`, made with all parents where absent."""
         todo = path.split("/")[::-1]
         walked: list[str] = []
         links = 0
@@ -226,7 +223,7 @@ class Tree:
             try:
                 status = _status(parent, name)
             except FileNotFoundError:
-                self._make_like_lower(parent, name, path)
+                self._make_unannounced(parent, name, path)
                 return None
             if stat.S_ISLNK(status.st_mode):
                 return os.readlink(name, dir_fd=parent)
@@ -238,52 +235,22 @@ class Tree:
         finally:
             os.close(parent)
 
-    def _make_like_lower(self, parent: int, name: str, path: str) -> None:
+    def _make_unannounced(self, parent: int, name: str, path: str) -> None:
         os.mkdir(name, 0o755, dir_fd=parent)
         fd = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
         try:
-            self._dress_like_lower(fd, path)
+            self._note_unannounced(fd, path)
         finally:
             os.close(fd)
 
-    def _dress_like_lower(self, fd: int, path: str) -> None:
-        """Overlayfs shows a merged directory as the topmost layer has it: its attributes must not change unasked."""
-        place = f"/proc/self/fd/{fd}"
-        with contextlib.ExitStack() as stack:
-            lower = self._lower(stack, path)
-            if lower is None:
-                os.chmod(place, 0o755)
-                return
-            source = f"/proc/self/fd/{lower}"
-            status = os.fstat(lower)
-            os.chown(place, status.st_uid, status.st_gid)
-            os.chmod(place, stat.S_IMODE(status.st_mode))
-            _set_attributes(place, {key: os.getxattr(source, key) for key in os.listxattr(source)})
-            os.utime(place, ns=(status.st_mtime_ns, status.st_mtime_ns))
-
-    def _lower(self, stack: contextlib.ExitStack, path: str) -> int | None:
-        """The directory `path` of the topmost layer below that has one, None where the view from here has none."""
-        for lower in self._lowers:
-            try:
-                fd = openat2(lower, path, _PATH | os.O_NOFOLLOW, resolve=Resolve.IN_ROOT | Resolve.NO_SYMLINKS)
-            except OSError as error:
-                if error.errno == errno.ENOENT:
-                    continue
-                return None
-            stack.callback(os.close, fd)
-            return fd if stat.S_ISDIR(os.fstat(fd).st_mode) else None
-        return None
+    def _note_unannounced(self, fd: int, path: str) -> None:
+        os.chmod(f"/proc/self/fd/{fd}", 0o755)
+        self.unannounced[os.fstat(fd).st_ino] = path
 
 
 def _clean(name: str) -> str:
     """The name as seen from the layer's root: absolute, without `.` and `..`."""
     return posixpath.normpath("/" + name.lstrip("/"))
-
-
-def _opened(stack: contextlib.ExitStack, directory: Path) -> int:
-    fd = os.open(directory, _DIRECTORY | os.O_NOFOLLOW)
-    stack.callback(os.close, fd)
-    return fd
 
 
 def _status(parent: int, name: str) -> os.stat_result:
@@ -316,7 +283,7 @@ def _dress(entry: Entry, parent: int, name: str) -> None:
     os.chown(name, entry.uid, entry.gid, dir_fd=parent, follow_symlinks=False)
     if entry.kind is not Kind.SYMLINK:
         os.chmod(name, entry.mode, dir_fd=parent)
-        _set_attributes(f"/proc/self/fd/{parent}/{name}", entry.xattrs)
+        set_attributes(f"/proc/self/fd/{parent}/{name}", entry.xattrs)
     os.utime(name, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=parent, follow_symlinks=False)
 
 
@@ -330,7 +297,7 @@ def _write_file(entry: Entry, parent: int, name: str, content: Iterable[memoryvi
             _write_sparse(fd, entry, entry.extents, content)
         os.fchown(fd, entry.uid, entry.gid)
         os.fchmod(fd, entry.mode)
-        _set_attributes(fd, entry.xattrs)
+        set_attributes(fd, entry.xattrs)
         os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
     finally:
         os.close(fd)
@@ -360,7 +327,7 @@ def _is_allowed(key: str) -> bool:
     return key in ("security.capability", "system.posix_acl_access", "system.posix_acl_default")
 
 
-def _set_attributes(place: int | str, xattrs: dict[str, bytes]) -> None:
+def set_attributes(place: int | str, xattrs: dict[str, bytes]) -> None:
     for key, value in xattrs.items():
         if _is_allowed(key) and "\0" not in key:
             try:

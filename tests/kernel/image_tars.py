@@ -11,7 +11,7 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from podrun.image import layers
+from podrun.image import inherited, layers
 
 Member = tuple[tarfile.TarInfo, bytes]
 
@@ -58,7 +58,7 @@ def unpack(place: Path, name: str, *members: Member, below: Sequence[Path] = ())
     blob.write_bytes(content)
     place.mkdir(exist_ok=True)
     (place / name).mkdir()
-    layers.unpack_tar(blob, digest(content), place / name, below)
+    inherited.dress(place / name, layers.unpack_tar(blob, digest(content), place / name), below)
     return place / name
 
 
