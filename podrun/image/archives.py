@@ -17,7 +17,7 @@ from typing import Protocol
 
 import msgspec
 
-from podrun.image import config, imports, manifests, platforms, references, streams
+from podrun.image import choice, config, imports, manifests, references, streams
 from podrun.image.errors import BadImage, shown
 from podrun.image.layout import Layout
 from podrun.image.manifests import Descriptor, Manifest
@@ -174,22 +174,7 @@ def _choose(layout: Layout, contents: Contents, descriptor: Descriptor, depth: i
         return msgspec.structs.replace(blob, media_type=descriptor.media_type or manifests.MANIFEST)
     if depth >= _MOST_NESTED:
         raise BadImage("its indexes are nested too deeply")
-    offered = [d for d in manifests.parse_index(layout.read(blob.digest)).manifests if _is_image(d)]
-    for candidate in sorted(offered, key=_is_foreign):
-        platform = candidate.platform or manifests.Platform()
-        if platforms.runs_here(platform.os, platform.architecture):
-            return _choose(layout, contents, candidate, depth + 1)
-    made_for = ", ".join(sorted({f"{d.platform.os}/{d.platform.architecture}" for d in offered if d.platform}))
-    raise BadImage(f"it is made for {made_for or 'nothing'} and this machine is linux/{platforms.host_architecture()}")
-
-
-def _is_image(descriptor: Descriptor) -> bool:
-    """Attestations are listed beside images as of an unknown platform."""
-    return descriptor.platform is None or descriptor.platform.os != "unknown"
-
-
-def _is_foreign(descriptor: Descriptor) -> bool:
-    return descriptor.platform is None or descriptor.platform.architecture != platforms.host_architecture()
+    return _choose(layout, contents, choice.choose(layout.read(blob.digest)), depth + 1)
 
 
 def _fetch(contents: Contents, descriptor: Descriptor) -> Descriptor:

@@ -28,14 +28,15 @@ class Images:
     """All images below one directory, `<root>/images`. Several processes may work on it at once."""
 
     def __init__(self, root: Path) -> None:
-        self._layout = Layout(root)
-        self._layers = Layers(root / "layers", self._layout.staging)
+        """`layout` and `unpacked` are for those who bring images in their own way, within `layout.writing()`."""
+        self.layout = Layout(root)
+        self.unpacked = Layers(root / "layers", self.layout.staging)
         self._seen: tuple[Fingerprint, tuple[Image | DamagedImage, ...]] | None = None
 
     @property
     def layers_directory(self) -> Path:
         """Where the names in `Image.layers` are: the working directory for mounting an overlay of them."""
-        return self._layers.directory
+        return self.unpacked.directory
 
     def list(self) -> tuple[Image, ...]:
         """All images in the order in which they came, without damaged ones."""
@@ -52,6 +53,20 @@ class Images:
             raise PodrunError(f'cannot use image "{text}": {found.why}', hint="import, load or pull it again")
         return found
 
+    def find_digest(self, digest: str) -> Image | None:
+        """The image whose manifest has this digest, whole and unpacked."""
+        return next((image for image in self.list() if image.digest == digest), None)
+
+    def add_names(self, image: Image, names: Sequence[str]) -> Image:
+        """Gives an image full references more. Raises PodrunError: it is gone, the disk is full."""
+        if set(names) <= set(image.names):
+            return image
+        with self.explained(f"name image {image.id}"), self.swept(), self.layout.writing():
+            known = next((d for d in self.layout.index() if d.digest == image.digest), None)
+            if known is None:
+                raise BadImage("it is gone")
+            return self.commit([(known, names)])[0]
+
     def resolve(self, text: str) -> Image | None:
         """As `find`; a person may also shorten an id, as long as only one image has it. Raises PodrunError."""
         with contextlib.suppress(references.InvalidImageName):
@@ -67,10 +82,10 @@ class Images:
     def import_(self, source: Path, name: str, options: ImportOptions | None = None) -> Image:
         """Makes an image of the root filesystem in `source`, a directory or a tar. Raises PodrunError."""
         reference = _nameable(name)
-        with self._explained(f'import image "{name}"'), self._swept(), self._layout.writing():
-            descriptor = imports.store(self._layout, source, options or ImportOptions())
+        with self.explained(f'import image "{name}"'), self.swept(), self.layout.writing():
+            descriptor = imports.store(self.layout, source, options or ImportOptions())
             self._unpack(descriptor)
-            return self._name([(descriptor, (reference,))])[0]
+            return self.commit([(descriptor, (reference,))])[0]
 
     def load(self, source: Path, name: str | None = None) -> Sequence[Image]:
         """Adds the images of a docker or OCI archive or an OCI layout directory. Raises PodrunError.
@@ -78,13 +93,13 @@ class Images:
         `name` is for an archive with one image, and replaces the names that it brings.
         """
         names = (_nameable(name),) if name else None
-        with self._explained(f'load "{source}"'), self._swept(), self._layout.writing():
-            found = archives.store(self._layout, source)
+        with self.explained(f'load "{source}"'), self.swept(), self.layout.writing():
+            found = archives.store(self.layout, source)
             if names and len(found) != 1:
                 raise BadImage(f"it has {len(found)} images, and only one can be called {name}")
             for image in found:
                 self._unpack(image.manifest)
-            return self._name([(image.manifest, names or image.names) for image in found])
+            return self.commit([(image.manifest, names or image.names) for image in found])
 
     def remove(self, text: str, users: Callable[[Image], Sequence[str]] = lambda image: ()) -> Removal:
         """Takes away a name, and the image with the last one; by id or digest, all names at once.
@@ -95,39 +110,39 @@ class Images:
         is_last = set(names) >= set(image.names)
         if is_last and isinstance(image, Image) and (using := users(image)):
             raise PodrunError(f'cannot remove image "{text}": it is in use by {", ".join(using)}')
-        with self._explained(f'remove image "{text}"'), self._swept():
-            self._layout.change_index(lambda index: _without(index, image.digest, names))
+        with self.explained(f'remove image "{text}"'), self.swept():
+            self.layout.change_index(lambda index: _without(index, image.digest, names))
         return Removal(names, (image.id,) if is_last and isinstance(image, Image) else ())
 
     def sweep(self) -> None:
         """Takes away blobs, layers and interrupted work that belong to no image, unless somebody is at work now."""
-        if not self._layout.root.is_dir():
+        if not self.layout.root.is_dir():
             return
-        with self._layout.sweeping() as alone:
+        with self.layout.sweeping() as alone:
             if not alone:
                 return
             blobs: set[str] = set()
             chains: set[str] = set()
-            for descriptor in self._layout.index():
+            for descriptor in self.layout.index():
                 blobs.add(descriptor.digest)
                 with contextlib.suppress(BadImage):
                     manifest, file = self._documents(descriptor.digest)
                     blobs |= {manifest.config.digest, *(layer.digest for layer in manifest.layers)}
                     chains |= set(layers.chain_ids(file.diff_ids))
-            self._layout.empty_staging()
-            self._layers.remove_all_but(chains)
-            self._layout.remove_all_but(blobs)
+            self.layout.empty_staging()
+            self.unpacked.remove_all_but(chains)
+            self.layout.remove_all_but(blobs)
 
     # -- reading
 
     def _current(self) -> tuple[Image | DamagedImage, ...]:
-        fingerprint = self._layout.fingerprint()
+        fingerprint = self.layout.fingerprint()
         if fingerprint is None:
             return ()
         seen = self._seen
         if seen is None or seen[0] != fingerprint:
-            with self._explained("read the images"):
-                seen = (fingerprint, tuple(self._read(self._layout.index())))
+            with self.explained("read the images"):
+                seen = (fingerprint, tuple(self._read(self.layout.index())))
             # A damaged image may be repaired without a change of the index.
             self._seen = seen if all(isinstance(image, Image) for image in seen[1]) else None
         return seen[1]
@@ -144,7 +159,7 @@ class Images:
 
     def _image(self, digest: str, names: tuple[str, ...]) -> Image:
         manifest, file = self._documents(digest)
-        unpacked = [self._layers.find(chain) for chain in layers.chain_ids(file.diff_ids)]
+        unpacked = [self.unpacked.find(chain) for chain in layers.chain_ids(file.diff_ids)]
         if None in unpacked:
             raise BadImage("one of its unpacked layers is missing")
         return Image(
@@ -159,36 +174,45 @@ class Images:
         )
 
     def _documents(self, digest: str) -> tuple[Manifest, ConfigFile]:
-        manifest = manifests.parse_manifest(self._layout.read(digest))
-        return manifest, config.parse(self._layout.read(manifest.config.digest))
+        manifest = self.manifest(digest)
+        return manifest, config.parse(self.layout.read(manifest.config.digest))
 
     # -- changing
 
     def _unpack(self, descriptor: Descriptor) -> None:
         """Unpacks the layers of a manifest whose blobs are all there."""
-        manifest, file = self._documents(descriptor.digest)
+        manifest, file = self.runnable(descriptor.digest)
+        below: list[str] = []
+        for layer, diff_id, chain in zip(manifest.layers, file.diff_ids, layers.chain_ids(file.diff_ids), strict=True):
+            blob = self.layout.blob(layer.digest)
+            if not blob.exists():
+                raise BadImage(f"blob {layer.digest} is missing")
+            below.insert(0, self.unpacked.unpack(blob, diff_id, chain, below))
+
+    def manifest(self, digest: str) -> Manifest:
+        """A manifest whose blob is stored. Raises BadImage."""
+        return manifests.parse_manifest(self.layout.read(digest))
+
+    def runnable(self, digest: str) -> tuple[Manifest, ConfigFile]:
+        """Manifest and config of an image that this machine can run, once its layers are unpacked. Raises BadImage."""
+        manifest, file = self._documents(digest)
         platforms.require(file.os, file.architecture)
         if len(manifest.layers) != len(file.diff_ids):
             raise BadImage(f"its manifest has {len(manifest.layers)} layers and its config {len(file.diff_ids)}")
         if not manifest.layers:
             raise BadImage("it has no layers")
-        below: list[str] = []
-        for layer, diff_id, chain in zip(manifest.layers, file.diff_ids, layers.chain_ids(file.diff_ids), strict=True):
-            blob = self._layout.blob(layer.digest)
-            if not blob.exists():
-                raise BadImage(f"blob {layer.digest} is missing")
-            below.insert(0, self._layers.unpack(blob, diff_id, chain, below))
+        return manifest, file
 
-    def _name(self, named: Sequence[tuple[Descriptor, Sequence[str]]]) -> Sequence[Image]:
-        """Makes unpacked images known, all at once."""
+    def commit(self, named: Sequence[tuple[Descriptor, Sequence[str]]]) -> Sequence[Image]:
+        """Makes unpacked images known, all at once. For who holds `layout.writing()`."""
 
         def change(index: Sequence[Descriptor]) -> Sequence[Descriptor]:
             for descriptor, names in named:
                 index = tuple(_with(index, descriptor, names))
             return index
 
-        self._layout.change_index(change)
-        index = self._layout.index()
+        self.layout.change_index(change)
+        index = self.layout.index()
         return [
             self._image(descriptor.digest, tuple(d.name for d in index if d.name and d.digest == descriptor.digest))
             for descriptor, _ in named
@@ -207,7 +231,7 @@ class Images:
         return found, found.names
 
     @contextlib.contextmanager
-    def _swept(self) -> Iterator[None]:
+    def swept(self) -> Iterator[None]:
         """Leaves no half-made image behind, whatever happens inside."""
         try:
             yield
@@ -215,7 +239,8 @@ class Images:
             self.sweep()
 
     @contextlib.contextmanager
-    def _explained(self, action: str) -> Iterator[None]:
+    def explained(self, action: str) -> Iterator[None]:
+        """Makes a PodrunError of what goes wrong inside: "cannot ACTION: …"."""
         try:
             yield
         except BadImage as error:
@@ -223,7 +248,7 @@ class Images:
         except OSError as error:
             hint = None
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                hint = f"free some space on the filesystem of {self._layout.root}, or choose another with PODRUN_ROOT"
+                hint = f"free some space on the filesystem of {self.layout.root}, or choose another with PODRUN_ROOT"
             where = f": {error.filename}" if error.filename and not isinstance(error.filename, int) else ""
             reason = (error.strerror or str(error)).lower()
             raise PodrunError(f"cannot {action}: {reason}{where}", hint) from error
@@ -240,7 +265,9 @@ def _nameable(name: str) -> str:
 def _is_meant(reference: Reference, image: Image | DamagedImage) -> bool:
     if reference.digest is None:
         return str(reference) in image.names
-    repositories = {name.partition("@")[0].rpartition(":")[0] for name in image.names}
+    if f"{reference.repository}@{reference.digest}" in image.names:
+        return True  # the digest of an index that offers this image
+    repositories = {references.parse(name).repository for name in image.names}
     return reference.digest == image.digest and reference.repository in repositories
 
 

@@ -1,0 +1,1 @@
+"""Images from registries: who may ask, how skopeo is told, what becomes of what it brings."""
