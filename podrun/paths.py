@@ -24,6 +24,7 @@ class Paths:
     seccomp_default: str = "RuntimeDefault"
     allowed_unsafe_sysctls: str = ""  # names and prefixes that end in *, separated by commas
     pod_max_pids: str = "-1"
+    insecure_registry: str = ""  # registries without TLS or a good certificate, separated by commas
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Paths:
@@ -46,6 +47,7 @@ class Paths:
             seccomp_default=setting("PODRUN_SECCOMP_DEFAULT", default.seccomp_default),
             allowed_unsafe_sysctls=setting("PODRUN_ALLOWED_UNSAFE_SYSCTLS", default.allowed_unsafe_sysctls),
             pod_max_pids=setting("PODRUN_POD_MAX_PIDS", default.pod_max_pids),
+            insecure_registry=setting("PODRUN_INSECURE_REGISTRY", default.insecure_registry),
         )
 
     def environment(self) -> dict[str, str]:
@@ -63,6 +65,7 @@ class Paths:
             "PODRUN_SECCOMP_DEFAULT": self.seccomp_default,
             "PODRUN_ALLOWED_UNSAFE_SYSCTLS": self.allowed_unsafe_sysctls,
             "PODRUN_POD_MAX_PIDS": self.pod_max_pids,
+            "PODRUN_INSECURE_REGISTRY": self.insecure_registry,
         }
 
     @property
@@ -85,6 +88,16 @@ class Paths:
     @property
     def images(self) -> Path:
         return self.root / "images"
+
+    @property
+    def auth_file(self) -> Path:
+        """What `image login` stores."""
+        return self.root / "auth.json"
+
+    @property
+    def pulls_dir(self) -> Path:
+        """Credentials of the pulls that are going on."""
+        return self.run_dir / "pulls"
 
     def pod_run_dir(self, uid: str) -> Path:
         """Shim socket and journal."""

@@ -38,7 +38,7 @@ METADATA = _rows("finalizers", "owner_references")
 
 SPEC = (
     *_rows("ephemeral_containers"),
-    *_rows("image_pull_secrets", "overhead", "priority_class_name"),
+    *_rows("overhead", "priority_class_name"),
     *_rows("resource_claims", "runtime_class_name"),
     Row("host_users", (True,)),
     Row("os", (objects.PodOS(name="linux"),)),

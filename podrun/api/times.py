@@ -42,6 +42,17 @@ def rfc1123z(text: str) -> str:
     return f"{days[moment.weekday()]}, {moment:%d} {months[moment.month - 1]} {moment:%Y %H:%M:%S} +0000"
 
 
+def go_duration(seconds: float) -> str:
+    """A span as Go prints a time.Duration, cut off to milliseconds: `203ms`, `1.5s`, `1m2.003s`."""
+    thousandths = int(seconds * 1000)
+    if thousandths < 1000:
+        return f"{thousandths}ms" if thousandths else "0s"
+    minutes, rest = divmod(thousandths, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{rest // 1000}.{rest % 1000:03}".rstrip("0").rstrip(".") + "s"
+    return (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes or hours else "") + text
+
+
 def human_duration(seconds: float) -> str:
     """A span as in kubectl's AGE column: two units where the larger one alone would say too little."""
     whole = int(seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -56,6 +57,18 @@ class Images:
     def find_digest(self, digest: str) -> Image | None:
         """The image whose manifest has this digest, whole and unpacked."""
         return next((image for image in self.list() if image.digest == digest), None)
+
+    def mark_used(self, image: Image) -> None:
+        """A container is about to run the image: see `last_used`. The time is that of the manifest's blob."""
+        with contextlib.suppress(OSError):
+            os.utime(self.layout.blob(image.digest))
+
+    def last_used(self, image: Image) -> float:
+        """Seconds since the epoch when a container last got the image, else when it came; 0 where it is gone."""
+        try:
+            return self.layout.blob(image.digest).stat().st_mtime
+        except OSError:
+            return 0.0
 
     def add_names(self, image: Image, names: Sequence[str]) -> Image:
         """Gives an image full references more. Raises PodrunError: it is gone, the disk is full."""

@@ -1,44 +1,91 @@
-"""Which image a container gets, by its pull policy and in the kubelet's words (pkg/kubelet/images)."""
+"""Which image a container gets, by its pull policy and in the kubelet's words (pkg/kubelet/images/image_manager.go)."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
-from podrun.api import objects
+from podrun.api import objects, times
 from podrun.errors import PodrunError
 from podrun.image import references
 from podrun.image.images import Image
-from podrun.image.store import Images
+from podrun.image.references import Reference
+from podrun.kubelet import pull_secrets
 from podrun.kubelet.happenings import Emit, ImageFailed, ImageReady
+from podrun.kubelet.services import Services
+from podrun.registry.fetching import PullError
 
 
 class ContainerImages:
     """For the containers of one pod. `emit` takes the events."""
 
-    def __init__(self, images: Images, emit: Callable[[Emit], None]) -> None:
-        self._images = images
+    def __init__(self, services: Services, emit: Callable[[Emit], None]) -> None:
+        self._images = services.images
+        self._pulls = services.pulls
+        self._store = services.store
         self._emit = emit
 
-    async def ensure(self, spec: objects.Container) -> ImageReady | ImageFailed:
-        """The image for the run that comes next. Never raises."""
+    async def ensure(self, pod: objects.Pod, spec: objects.Container) -> ImageReady | ImageFailed:
+        """The image for the run that comes next, pulled where the policy says so. Raises nothing of its own."""
+        name, shown = spec.name, spec.image
         try:
-            image = self._images.find(spec.image)
+            reference = references.parse(shown)
+            image = self._images.find(shown)
         except references.InvalidImageName as error:
-            message = f'Failed to apply default image tag "{spec.image}": {error}'
-            return ImageFailed(spec.name, "InvalidImageName", message)
+            return self._inspect_failed(
+                name, "InvalidImageName", f'Failed to apply default image tag "{shown}": {error}'
+            )
         except PodrunError as error:
-            return ImageFailed(spec.name, "ImageInspectError", str(error))
-        return self._verdict(spec, image)
-
-    def _verdict(self, spec: objects.Container, image: Image | None) -> ImageReady | ImageFailed:
+            if spec.image_pull_policy == "Never":
+                return self._inspect_failed(name, "ImageInspectError", f'Failed to inspect image "{shown}": {error}')
+            image = None  # what is damaged is pulled anew
+        if spec.image_pull_policy == "Always" or (image is None and spec.image_pull_policy != "Never"):
+            return await self._pull(pod, spec, reference, image)
         if image is not None:
-            text = f'Container image "{spec.image}" already present on machine'
-            self._emit(Emit("Normal", "Pulled", text, spec.name))
-            return ImageReady(spec.name, image.id)
-        if spec.image_pull_policy == "Never":
-            text = f'Container image "{spec.image}" is not present with pull policy of Never'
-            self._emit(Emit("Warning", "ErrImageNeverPull", text, spec.name))
-            return ImageFailed(spec.name, "ErrImageNeverPull", text)
-        text = f'Failed to pull image "{spec.image}": not present on machine, and podrun does not pull images yet'
-        self._emit(Emit("Warning", "Failed", text, spec.name))
-        return ImageFailed(spec.name, "ErrImagePull", text)
+            self._emit(Emit("Normal", "Pulled", f'Container image "{shown}" already present on machine', name))
+            return self._ready(name, image)
+        text = f'Container image "{shown}" is not present with pull policy of Never'
+        self._emit(Emit("Warning", "ErrImageNeverPull", text, name))
+        return ImageFailed(name, "ErrImageNeverPull", text)
+
+    async def _pull(
+        self, pod: objects.Pod, spec: objects.Container, reference: Reference, present: Image | None
+    ) -> ImageReady | ImageFailed:
+        name, shown = spec.name, spec.image
+        found, missing = pull_secrets.keyrings(pod, self._store)
+        if missing:
+            text = f"Unable to retrieve some image pull secrets ({', '.join(missing)})"
+            text += "; attempting to pull the image may not succeed."
+            self._emit(Emit("Warning", "FailedToRetrieveImagePullSecret", text))
+        self._emit(Emit("Normal", "Pulling", f'Pulling image "{shown}"', name))
+        began = time.monotonic()
+        try:
+            pulled = await self._pulls.pull(reference, found)
+        except PullError as error:
+            return self._pull_failed(spec, error, present)
+        waited = times.go_duration(time.monotonic() - began)
+        text = (
+            f'Successfully pulled image "{shown}" in {times.go_duration(pulled.seconds)} ({waited} including waiting).'
+        )
+        self._emit(Emit("Normal", "Pulled", f"{text} Image size: {pulled.image.size} bytes.", name))
+        return self._ready(name, pulled.image)
+
+    def _pull_failed(self, spec: objects.Container, error: PullError, present: Image | None) -> ImageFailed:
+        words = error.message
+        if present is not None:
+            words += f' (image "{spec.image}" is on this machine: imagePullPolicy IfNotPresent or Never would use it)'
+        elif error.hint:
+            words += f" ({error.hint})"
+        self._emit(Emit("Warning", "Failed", f'Failed to pull image "{spec.image}": {words}', spec.name))
+        if error.is_unavailable:
+            words = f"image pull failed for {spec.image} because the registry is unavailable: {words}"
+            return ImageFailed(spec.name, "RegistryUnavailable", words)
+        return ImageFailed(spec.name, "ErrImagePull", words)
+
+    def _ready(self, container: str, image: Image) -> ImageReady:
+        self._images.mark_used(image)
+        return ImageReady(container, image.id)
+
+    def _inspect_failed(self, container: str, reason: str, text: str) -> ImageFailed:
+        self._emit(Emit("Warning", "InspectFailed", text, container))
+        return ImageFailed(container, reason, text)

@@ -14,11 +14,23 @@ from podrun.kubelet.lives import ContainerLife, ContainerState, Run
 from podrun.shim.facts import Exited, Started, StartFailed
 
 START_ERROR_CODE = 128  # containerd's exit code for a process that could not be started
-CONFIG_RETRY = 10.0  # seconds until a container whose plan could not be made is tried again
+CONFIG_RETRY = 10.0  # seconds until a container whose image or plan can't be had is tried again
 
 
-def pulling(life: ContainerLife) -> ContainerLife:
-    return replace(life, state="pulling")
+PULL_FAILURES = ("ErrImagePull", "RegistryUnavailable")
+ERROR_SHOWN = 1.0  # seconds for which the error of a pull is shown, before the back-off is
+
+
+def pulling(life: ContainerLife, spec: objects.Container) -> ContainerLife:
+    return replace(life, state="pulling", pull_image=spec.image)
+
+
+def of_image(life: ContainerLife, spec: objects.Container) -> ContainerLife:
+    """What is known of another image than the one that is now asked for means nothing."""
+    if life.pull_image in ("", spec.image) or life.state == "pulling" or life.alive:
+        return life
+    forgotten = replace(life, pull_image="", pull_backoff=None, image_checked=False, not_before=0.0)
+    return forgotten if life.run is not None else replace(forgotten, reason="", message="")
 
 
 def launching(life: ContainerLife, spec: objects.Container, now: float) -> ContainerLife:
@@ -69,6 +81,9 @@ def image_failed(life: ContainerLife, event: ImageFailed, now: float) -> Contain
     """The pull is tried again after 10 s, 20 s, ... 300 s; policy Never and a bad name are looked at again as well."""
     if life.state != "pulling":
         return life
+    if event.reason not in PULL_FAILURES:
+        again = now + CONFIG_RETRY
+        return replace(life, state="waiting", reason=event.reason, message=event.message, not_before=again)
     longer = backoff.lengthened(life.pull_backoff, now, now)
     return replace(
         life,

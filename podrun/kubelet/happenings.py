@@ -62,7 +62,7 @@ class ImageReady:
 @dataclass(frozen=True, slots=True)
 class ImageFailed:
     container: str
-    reason: str  # ErrImagePull, ErrImageNeverPull, InvalidImageName, ImageInspectError
+    reason: str  # ErrImagePull, RegistryUnavailable, ErrImageNeverPull, InvalidImageName, ImageInspectError
     message: str
 
 
@@ -161,6 +161,13 @@ class EnsureImage:
 
 
 @dataclass(frozen=True, slots=True)
+class AbandonImage:
+    """The container's image is no longer wanted: what EnsureImage began ends, and is not answered."""
+
+    container: str
+
+
+@dataclass(frozen=True, slots=True)
 class LaunchRun:
     """Answered by the facts Started or StartFailed, or by LaunchRefused."""
 
@@ -226,6 +233,7 @@ Effect = (
     | MakeSandbox
     | LeaveSandbox
     | EnsureImage
+    | AbandonImage
     | LaunchRun
     | RunPostStart
     | RunPreStop

@@ -77,7 +77,8 @@ class ContainerLife(msgspec.Struct, frozen=True):
     last: Run | None = None  # the one before it
     stop: Stop | None = None
     backoff: Backoff | None = None
-    pull_backoff: Backoff | None = None
+    pull_image: str = ""  # the reference that was last looked for
+    pull_backoff: Backoff | None = None  # of that
 
     @property
     def alive(self) -> bool:

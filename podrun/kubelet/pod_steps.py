@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from podrun.api import objects
 from podrun.kubelet import backoff, container_life, outcomes, pod_life, probe_life, stopping
 from podrun.kubelet.happenings import (
+    AbandonImage,
     Effect,
     Emit,
     EnsureImage,
@@ -162,7 +163,8 @@ def _initialize(turn: _Turn) -> bool:
 
 def _advance(turn: _Turn, spec: objects.Container, *, init: bool) -> None:
     """Bring one container one step nearer to running, if it should run."""
-    container = turn.life.containers[spec.name]
+    container = container_life.of_image(turn.life.containers[spec.name], spec)
+    turn.set(spec.name, container)
     match container.state:
         case "waiting":
             due = container.not_before
@@ -177,7 +179,7 @@ def _advance(turn: _Turn, spec: objects.Container, *, init: bool) -> None:
         turn.wake(due)
         _show_back_off(turn, spec, container)
     elif not container.image_checked:
-        turn.set(spec.name, container_life.pulling(container))
+        turn.set(spec.name, container_life.pulling(container, spec))
         turn.effects.append(EnsureImage(spec.name))
     else:
         launched = container_life.launching(container, spec, turn.now)
@@ -202,9 +204,15 @@ def _show_back_off(turn: _Turn, spec: objects.Container, container: ContainerLif
         turn.set(spec.name, container_life.crash_looping(container, spec.name, where))
         text = f"Back-off restarting failed container {spec.name} in pod {where}"
         turn.effects.append(Emit("Warning", "BackOff", text, spec.name))
-    elif container.reason == "ErrImagePull":
+    elif container.reason in container_life.PULL_FAILURES and container.pull_backoff is not None:
+        shown_until = container.pull_backoff.updated_at + container_life.ERROR_SHOWN
+        if not backoff.is_due(shown_until, turn.now):
+            turn.wake(shown_until)
+            return
         shown = f'Back-off pulling image "{spec.image}"'
-        after = replace(container, reason="ImagePullBackOff", message=f"{shown}: ErrImagePull: {container.message}")
+        after = replace(
+            container, reason="ImagePullBackOff", message=f"{shown}: {container.reason}: {container.message}"
+        )
         turn.set(spec.name, after)
         turn.effects.append(Emit("Normal", "BackOff", shown, spec.name))
         turn.effects.append(Emit("Warning", "Failed", "Error: ImagePullBackOff", spec.name))
@@ -252,6 +260,10 @@ def _replace_sandbox(turn: _Turn) -> None:
 
 def _wind_down(turn: _Turn) -> None:
     """Stop what runs, then take the sandbox away."""
+    for name, container in turn.life.containers.items():
+        if container.state == "pulling":
+            turn.set(name, container_life.forgotten_pull(container))
+            turn.effects.append(AbandonImage(name))
     if alive := turn.alive:
         _stop(turn, alive)
     elif turn.life.sandbox.state in ("ready", "broken"):
@@ -304,8 +316,7 @@ def _is_its_turn(turn: _Turn, spec: objects.Container) -> bool:
 
 def _remove_when_gone(turn: _Turn) -> None:
     """A deleted pod is removed when nothing of it is left but data; what it ended as is recorded first."""
-    busy = turn.life.volumes.state == "preparing" or any(c.state == "pulling" for c in turn.life.containers.values())
-    if turn.alive or turn.life.sandbox.state != "absent" or busy:
+    if turn.alive or turn.life.sandbox.state != "absent" or turn.life.volumes.state == "preparing":
         return
     final = turn.life.final or outcomes.outcome_of_runs(turn.pod.spec, turn.life)
     turn.life = replace(turn.life, removing=True, final=final)

@@ -31,6 +31,7 @@ from podrun.kubelet import (
 from podrun.kubelet.attendant import Attendant
 from podrun.kubelet.container_images import ContainerImages
 from podrun.kubelet.happenings import (
+    AbandonImage,
     Effect,
     Emit,
     EnsureImage,
@@ -82,7 +83,7 @@ class PodWorker:
         self._place = places.place_of(pod, services.paths, services.cgroup_parent)
         self._inbox: asyncio.Queue[Happening] = asyncio.Queue()
         self._sandbox = Sandbox(services, self._place, self._inbox.put_nowait, self._shim_hung_up)
-        self._images = ContainerImages(services.images, self._emit)
+        self._images = ContainerImages(services, self._emit)
         self._launcher = Launcher(services, self._place, self._sandbox.held_root)
         self._attendant = Attendant(
             self._inbox.put_nowait,
@@ -92,6 +93,7 @@ class PodWorker:
             kubelet_started_at=services.started_at,
         )
         self._effects: set[asyncio.Task[None]] = set()
+        self._pulls: dict[str, asyncio.Task[None]] = {}  # the latest for each container
         self._written: tuple[PodLife, objects.PodStatus] | None = None
         self._writing: asyncio.Task[None] | None = None
         self._removed = asyncio.Event()
@@ -296,7 +298,9 @@ class PodWorker:
             case Emit():
                 self._emit(effect)
             case EnsureImage(container):
-                self._spawn(self._ensure_image(container))
+                self._pulls[container] = self._spawn(self._ensure_image(container))
+            case AbandonImage(container):
+                self._pulls[container].cancel()
             case ForgetRun(container, attempt):
                 self._spawn(self._forget(container, attempt))
             case PrepareVolumes():
@@ -318,10 +322,11 @@ class PodWorker:
             case RemovePod():
                 self._spawn(self._remove())
 
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+    def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(self._guarded(work))
         self._effects.add(task)
         task.add_done_callback(self._effects.discard)
+        return task
 
     async def _guarded(self, work: Coroutine[object, object, None]) -> None:
         try:
@@ -373,7 +378,7 @@ class PodWorker:
         self._inbox.put_nowait(SandboxLeft())
 
     async def _ensure_image(self, container: str) -> None:
-        self._inbox.put_nowait(await self._images.ensure(self._spec(container)))
+        self._inbox.put_nowait(await self._images.ensure(self.pod, self._spec(container)))
 
     async def _launch(self, container: str, attempt: int) -> None:
         spec = self._spec(container)

@@ -16,6 +16,7 @@ from podrun.kubelet.status import Host
 from podrun.kubelet.wiring import Wiring
 from podrun.network.resolv import Cluster
 from podrun.paths import Paths
+from podrun.registry.pulls import Pulls
 from podrun.store.store import Store
 
 
@@ -26,6 +27,7 @@ class Services:
     recorder: Recorder
     fork_server: ForkServer
     images: Images
+    pulls: Pulls
     wiring: Wiring
     cluster: Cluster
     hierarchies: Hierarchies

@@ -1,4 +1,4 @@
-"""What the kubelet lets other programs do: skopeo asks for a manifest or logs in, a process of ours fetches an image."""
+"""What others do for the kubelet: skopeo asks for a manifest or logs in, a process of ours fetches an image."""
 
 from __future__ import annotations
 

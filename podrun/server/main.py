@@ -35,6 +35,7 @@ from podrun.kubelet.status import Host
 from podrun.kubelet.wiring import Wiring
 from podrun.network import addresses, resolv
 from podrun.paths import Paths
+from podrun.registry.pulls import Pulls
 from podrun.server import admission, app, listen
 from podrun.server.agent import LocalAgent
 from podrun.store import Store, errors
@@ -167,6 +168,7 @@ def _services(
         recorder=Recorder(store, name),
         fork_server=ForkServer(sys.stderr.fileno()),
         images=images,
+        pulls=Pulls(images, paths.pulls_dir, paths.auth_file, _insecure(paths), disk),
         wiring=Wiring(paths.bridge, paths.pod_cidr),
         cluster=resolv.cluster(paths.cluster_dns, paths.cluster_domain),
         hierarchies=hierarchies,
@@ -179,6 +181,10 @@ def _services(
         protection=Protection(paths.seccomp_default, paths.seccomp),
         disk=disk,
     )
+
+
+def _insecure(paths: Paths) -> list[str]:
+    return [name.strip() for name in paths.insecure_registry.split(",") if name.strip()]
 
 
 async def _introduce(store: Store, services: Services) -> None:

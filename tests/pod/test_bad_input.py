@@ -90,10 +90,10 @@ def test_bombs_and_giants_are_refused_quickly(node: Instance, tmp_path: Path) ->
 
 
 def test_a_missing_image_ends_the_waiting_at_once(node: Instance) -> None:
-    container = manifests.busybox(image="nowhere/nothing:1")
+    container = manifests.busybox(image="127.0.0.1:9/nothing:1")
     result = node.run("apply", "--wait", "-f", "-", stdin=repr(manifests.pod("imageless", container)), check=False)
     assert result.returncode == 1
-    assert "nowhere/nothing:1" in result.stderr
+    assert "127.0.0.1:9/nothing:1" in result.stderr
     assert pods.waiting(node.pod("imageless"))["reason"] in ("ErrImagePull", "ImagePullBackOff")
     node.run("delete", "pod", "imageless")
 

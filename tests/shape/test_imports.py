@@ -12,7 +12,19 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 FREE = {"podrun.errors", "podrun.paths", "podrun"}  # for all of podrun but linux; `podrun` itself holds the version
-BELOW_KUBELET = {"api", "container", "image", "linux", "network", "probe", "seccomp", "shim", "store", "volume"}
+BELOW_KUBELET = {
+    "api",
+    "container",
+    "image",
+    "linux",
+    "network",
+    "probe",
+    "registry",
+    "seccomp",
+    "shim",
+    "store",
+    "volume",
+}
 
 # Each package and what of the project it may import.
 MAY_IMPORT = {
@@ -21,6 +33,7 @@ MAY_IMPORT = {
     "podrun.linux": set[str](),
     "podrun.probe": {"podrun.linux"},
     "podrun.image": {"podrun.linux"},
+    "podrun.registry": {"podrun.image", "podrun.linux"},
     "podrun.network": {"podrun.linux"},
     "podrun.volume": {"podrun.linux"},
     "podrun.container": {"podrun.linux", "cgroups", "pause"},
@@ -80,6 +93,10 @@ PURE = [
     "podrun/api/quantity.py",
     "podrun/api/selector.py",
     "podrun/api/validate.py",
+    "podrun/image/choice.py",
+    "podrun/registry/credentials.py",
+    "podrun/registry/messages.py",
+    "podrun/registry/skopeo.py",
 ]
 IMPURE = {"os", "socket", "asyncio", "time", "subprocess", "random", "secrets", "threading", "shutil", "select"}
 

@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from podrun.api import objects
+from podrun.kubelet import container_life, lives, pod_life
 from podrun.kubelet import happenings as h
-from podrun.kubelet import lives, pod_life
 from podrun.shim import facts
 from tests.fakes.pod_story import HOOK, PROBE, Story, a_pod, deleted, running, with_container, with_spec
 
@@ -212,11 +212,62 @@ def test_an_unknown_image_waits_longer_each_time() -> None:
     for _ in range(3):
         assert story.take(h.EnsureImage) == [h.EnsureImage("a")]
         story.happens(h.ImageFailed("a", "ErrImagePull", "nowhere"))
+        assert waiting_reason(story) == "ErrImagePull"
+        failed_at = story.now
+        story.passes(container_life.ERROR_SHOWN)
+        assert waiting_reason(story) == "ImagePullBackOff"
         assert story.wake_at is not None
-        waits.append(story.wake_at - story.now)
-        story.passes(waits[-1])
+        waits.append(story.wake_at - failed_at)
+        story.passes(story.wake_at - story.now)
     assert waits == [10, 20, 40]
     assert "BackOff" in story.events()
+
+
+def waiting_reason(story: Story) -> str:
+    waiting = story.status().container_statuses[0].state.waiting
+    assert waiting is not None
+    return waiting.reason
+
+
+def waiting_for_its_image() -> Story:
+    story = Story(a_pod("a"))
+    story.decide()
+    story.happens(h.VolumesReady())
+    story.happens(h.SandboxReady(0, ("10.0.0.2",)))
+    assert story.take(h.EnsureImage) == [h.EnsureImage("a")]
+    return story
+
+
+def test_another_image_is_pulled_at_once_without_the_back_off_of_the_first() -> None:
+    story = waiting_for_its_image()
+    story.happens(h.ImageFailed("a", "ErrImagePull", "nowhere"))
+    story.passes(container_life.ERROR_SHOWN)
+    (container,) = story.pod.spec.containers
+    story.pod = replace(story.pod, spec=replace(story.pod.spec, containers=(replace(container, image="right:1"),)))
+    story.happens(h.Synced())
+    assert story.take(h.EnsureImage) == [h.EnsureImage("a")]
+    assert waiting_reason(story) == "ContainerCreating"
+    story.happens(h.ImageFailed("a", "ErrImagePull", "nowhere"))
+    assert story.life.containers["a"].not_before - story.now == 10
+
+
+def test_a_policy_of_never_is_looked_at_again_every_ten_seconds() -> None:
+    story = waiting_for_its_image()
+    for _ in range(3):
+        story.happens(h.ImageFailed("a", "ErrImageNeverPull", "not there"))
+        assert story.wake_at == story.now + 10
+        story.passes(10)
+        assert story.take(h.EnsureImage) == [h.EnsureImage("a")]
+    assert "BackOff" not in story.events()
+
+
+def test_a_pod_that_is_deleted_does_not_wait_for_its_pull() -> None:
+    story = waiting_for_its_image()
+    story.pod = deleted(story.pod)
+    story.happens(h.Synced())
+    assert story.take(h.AbandonImage) == [h.AbandonImage("a")]
+    story.happens(h.SandboxLeft())
+    assert story.take(h.RemovePod) == [h.RemovePod()]
 
 
 def test_a_start_that_fails_counts_as_a_run_with_exit_code_128() -> None:
