@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +12,12 @@ import pytest
 from podrun.api import objects, parse
 from tests import wait
 from tests.pod import pods
-from tests.pod.instance import Instance
+from tests.pod.instance import COMMAND, Instance
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FILES = sorted(EXAMPLES.glob("*.yaml"))
+# Packages are not to be had in the VM: what needs images of them runs on this machine only.
+OF_PACKAGES = {"image: nginx:1": "nginx", "image: redis:7": "redis"}
 
 
 def shows_localhost(node: Instance) -> None:
@@ -78,13 +82,69 @@ def shows_two_pods_that_talk(node: Instance) -> None:
     assert answer == "served by server\n"
 
 
+def shows_hooks(node: Instance) -> None:
+    assert node.exec("lifecycle", "cat", "/usr/share/message").stdout == "Hello from the postStart handler\n"
+    node.run("delete", "pod", "lifecycle")
+    events = node.events("lifecycle")
+    assert "Killing Stopping container nginx" in events
+    assert not [event for event in events if event.startswith("FailedPreStopHook")]
+
+
+def shows_more_names(node: Instance) -> None:
+    lines = node.logs("host-aliases")
+    assert "127.0.0.1\tfoo.local\tbar.local" in lines
+    assert "10.1.2.3\tfoo.remote\tbar.remote" in lines
+
+
+def shows_content_that_stays_fresh(node: Instance) -> None:
+    def version() -> int:
+        page = node.exec("web-and-puller", "wget", "-q", "-O", "-", "http://localhost/", container="puller").stdout
+        return int(page.removeprefix("version "))
+
+    first = version()
+    wait.wait_until(lambda: version() > first, "the puller to renew what nginx serves", step=0.2)
+
+
+def shows_two_services(node: Instance) -> None:
+    answer = "http://localhost:9000 says forty-two"
+    wait.wait_until(lambda: answer in node.logs("two-services", "front"), "an answer of the second service", step=0.1)
+
+
+def shows_a_port_of_this_machine(node: Instance) -> None:
+    with urllib.request.urlopen("http://127.0.0.1:8888/", timeout=wait.patient(10)) as answer:
+        assert answer.read() == b"served by host-port\n"
+
+
+def shows_requests_and_limits(node: Instance) -> None:
+    described = node.run("describe", "pod", "resources").stdout
+    assert described.count("memory:  256Mi") == 2
+    knob = "cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes"
+    assert int(node.exec("resources", "sh", "-c", knob, container="small").stdout) == 256 << 20
+
+
+def shows_a_restart_by_a_failing_probe(node: Instance) -> None:
+    page = "http://localhost:8080/cgi-bin/fail"
+    assert node.exec("liveness", "wget", "-q", "-O", "-", page).stdout == "failing from now on\n"
+    node.wait_for("liveness", lambda p: pods.restarts(p, "app") == 1 and pods.is_ready(p), "to be up again", 60)
+    events = node.events("liveness")
+    assert "Unhealthy Liveness probe failed: HTTP probe failed with statuscode: 404" in events
+    assert "Killing Container app failed liveness probe, will be restarted" in events
+
+
 SHOWS: dict[str, Callable[[Instance], None]] = {
     "cpu-weights.yaml": shows_weights,
+    "host-aliases.yaml": shows_more_names,
+    "host-port.yaml": shows_a_port_of_this_machine,
+    "lifecycle.yaml": shows_hooks,
+    "liveness.yaml": shows_a_restart_by_a_failing_probe,
     "localhost.yaml": shows_localhost,
     "memory-limit.yaml": shows_an_oom_kill,
+    "resources.yaml": shows_requests_and_limits,
     "shared-pid.yaml": shows_a_shared_pid_namespace,
     "sidecar.yaml": shows_a_shared_volume,
     "two-pods.yaml": shows_two_pods_that_talk,
+    "two-services.yaml": shows_two_services,
+    "web-and-puller.yaml": shows_content_that_stays_fresh,
 }
 
 
@@ -92,12 +152,36 @@ def test_every_example_has_a_test() -> None:
     assert [path.name for path in FILES] == sorted(SHOWS)
 
 
-@pytest.mark.vm
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_an_example_runs_as_it_is(node: Instance, path: Path) -> None:
+def images_of(path: Path) -> list[str]:
+    text = path.read_text()
+    return [image for reference, image in OF_PACKAGES.items() if reference in text]
+
+
+def run_as_it_is(node: Instance, path: Path) -> None:
     names = [each.metadata.name for each in parse.parse(path.read_bytes()) if isinstance(each, objects.Pod)]
     crashes = path.name == "memory-limit.yaml"
     node.run("apply", *([] if crashes else ["--wait"]), path)
     SHOWS[path.name](node)
-    node.run("delete", "-f", path)
+    node.run("delete", "--ignore-not-found", "-f", path)
     assert [name for name in names if node.find_pod(name)] == []
+
+
+@pytest.mark.vm
+@pytest.mark.parametrize("path", [path for path in FILES if not images_of(path)], ids=lambda path: path.stem)
+def test_an_example_runs_as_it_is(node: Instance, path: Path) -> None:
+    run_as_it_is(node, path)
+
+
+@pytest.fixture(scope="module")
+def stocked_node(node: Instance) -> Instance:
+    """With the images that are made of packages, too."""
+    needed = sorted({image for path in FILES for image in images_of(path)})
+    subprocess.run(
+        [EXAMPLES / "images" / "import.sh", *needed], env=node.environment | {"PODRUN": str(COMMAND)}, check=True
+    )
+    return node
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if images_of(path)], ids=lambda path: path.stem)
+def test_an_example_with_debian_packages_runs_as_it_is(stocked_node: Instance, path: Path) -> None:
+    run_as_it_is(stocked_node, path)
