@@ -99,6 +99,11 @@ class Paths:
         """Credentials of the pulls that are going on."""
         return self.run_dir / "pulls"
 
+    @property
+    def persistent(self) -> Path:
+        """The directories of claims."""
+        return self.root / "persistent"
+
     def pod_run_dir(self, uid: str) -> Path:
         """Shim socket and journal."""
         return self.run_dir / "pods" / uid

@@ -32,6 +32,7 @@ KINDS = (
     Kind("ConfigMap", "configmaps", objects.ConfigMap, short_names=("cm",)),
     Kind("Secret", "secrets", objects.Secret),
     Kind("PersistentVolumeClaim", "persistentvolumeclaims", objects.PersistentVolumeClaim, short_names=("pvc",)),
+    Kind("PersistentVolume", "persistentvolumes", objects.PersistentVolume, namespaced=False, short_names=("pv",)),
     Kind("ServiceAccount", "serviceaccounts", objects.ServiceAccount, short_names=("sa",)),
 )
 

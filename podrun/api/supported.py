@@ -64,7 +64,8 @@ CONTAINER_SECURITY = _rows("se_linux_options")
 
 LIMITS_NOT_YET = ("ephemeral-storage",)
 
-VOLUME = _rows(*(field for field in Volume.__struct_fields__ if field not in ("name", "empty_dir", "host_path")))
+_VOLUMES = ("name", "empty_dir", "host_path", "persistent_volume_claim")
+VOLUME = _rows(*(field for field in Volume.__struct_fields__ if field not in _VOLUMES))
 
 
 def unsupported(pod: Pod) -> list[FieldError]:

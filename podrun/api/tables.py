@@ -157,6 +157,23 @@ def _claim(claim: objects.PersistentVolumeClaim, now: float) -> Cells:
     )
 
 
+def _volume(volume: objects.PersistentVolume, now: float) -> Cells:
+    spec, status, claim = volume.spec, volume.status, volume.spec.claim_ref
+    return (
+        volume.metadata.name,
+        spec.capacity.get("storage", "0"),
+        access_modes(spec.access_modes),
+        spec.persistent_volume_reclaim_policy,
+        "Terminating" if volume.metadata.deletion_timestamp else status.phase,
+        f"{claim.namespace}/{claim.name}" if claim else "",
+        spec.storage_class_name,
+        spec.volume_attributes_class_name or "<unset>",
+        status.reason,
+        age(volume.metadata.creation_timestamp, now),
+        spec.volume_mode or "<unset>",
+    )
+
+
 def _service_account(account: objects.ServiceAccount, now: float) -> Cells:
     return (account.metadata.name, len(account.secrets), age(account.metadata.creation_timestamp, now))
 
@@ -197,6 +214,14 @@ _PRINTERS = {
             *("Age", "VolumeMode"),
         ),
         _claim,
+        frozenset(("VolumeMode",)),
+    ),
+    "PersistentVolume": Printer(
+        (
+            *("Name", "Capacity", "Access Modes", "Reclaim Policy", "Status", "Claim", "StorageClass"),
+            *("VolumeAttributesClass", "Reason", "Age", "VolumeMode"),
+        ),
+        _volume,
         frozenset(("VolumeMode",)),
     ),
     "ServiceAccount": Printer(("Name", "Secrets", "Age"), _service_account),

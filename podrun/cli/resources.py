@@ -35,8 +35,9 @@ NAMESPACE = Resource("namespaces", "namespace", "Namespace", ("ns",), namespaced
 CONFIG_MAP = Resource("configmaps", "configmap", "ConfigMap", ("cm",))
 SECRET = Resource("secrets", "secret", "Secret", ())
 CLAIM = Resource("persistentvolumeclaims", "persistentvolumeclaim", "PersistentVolumeClaim", ("pvc",))
+VOLUME = Resource("persistentvolumes", "persistentvolume", "PersistentVolume", ("pv",), namespaced=False)
 SERVICE_ACCOUNT = Resource("serviceaccounts", "serviceaccount", "ServiceAccount", ("sa",))
-RESOURCES = (POD, NODE, EVENT, NAMESPACE, CONFIG_MAP, SECRET, CLAIM, SERVICE_ACCOUNT)
+RESOURCES = (POD, NODE, EVENT, NAMESPACE, CONFIG_MAP, SECRET, CLAIM, VOLUME, SERVICE_ACCOUNT)
 
 ALL = "all"
 

@@ -116,6 +116,7 @@ class Kubelet:
                     async for event in watch:
                         for worker in self._workers.values():
                             worker.tell_of_change(event.object)
+                        self._queue.look_again()
                 return
             except errors.ExpiredError:
                 since = None  # every object is told of again

@@ -16,6 +16,7 @@ from podrun.errors import PodrunError
 from podrun.image import snapshots
 from podrun.kubelet import (
     app_armor,
+    claims,
     lives,
     node_policy,
     places,
@@ -357,8 +358,9 @@ class PodWorker:
         loop = asyncio.get_running_loop()
         try:
             if self.pod.spec.volumes:
+                claimed = claims.directories(self._services.store, self.pod)
                 await loop.run_in_executor(
-                    self._services.disk, volumes.prepare, self.pod, self._place, self._services.node.memory
+                    self._services.disk, volumes.prepare, self.pod, self._place, self._services.node.memory, claimed
                 )
         except (PodrunError, OSError) as error:
             self._inbox.put_nowait(VolumesFailed(str(error)))

@@ -20,7 +20,7 @@ SCHEDULER = "default-scheduler"
 MOST_REMEMBERED = 4096
 NAMESPACE_OF_OTHERS = "default"  # events about objects that are in no namespace
 
-About = objects.Pod | objects.Node
+About = objects.Pod | objects.Node | objects.PersistentVolumeClaim
 
 _Key = tuple[str, str, str, str, str]
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from msgspec.structs import replace
 
 from podrun.api import objects, times
-from podrun.kubelet import recorder, scheduler
+from podrun.kubelet import claims, recorder, scheduler
 from podrun.kubelet.scheduler import Claim, Refusal, Situation
 from podrun.kubelet.services import Services
 from podrun.store import errors
@@ -97,7 +97,12 @@ class SchedulingQueue:
             del self._waiting[uid]  # it waits for somebody else
 
     async def _schedule(self, pod: objects.Pod) -> None:
-        refusal = scheduler.obstacle(scheduler.claim(pod), self._situation())
+        store, now = self._services.store, time.time()
+        refusal = claims.obstacle(store, pod, self._placed())
+        if refusal is not None and claims.UNBOUND in refusal.message and claims.will_be_bound(store, pod, now):
+            asyncio.get_running_loop().call_later(claims.FRESH, self.look_again)
+            return
+        refusal = refusal or scheduler.obstacle(scheduler.claim(pod), self._situation())
         if refusal is None:
             self._hand_on(pod)
         elif refusal != self._waiting[pod.metadata.uid]:

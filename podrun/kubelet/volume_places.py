@@ -26,6 +26,9 @@ def sources(pod: objects.Pod, place: PodPlace) -> dict[str, Source]:
 def _source(volume: objects.Volume, place: PodPlace) -> Source:
     if volume.host_path is not None:
         return Source(volume.host_path.path)
+    if volume.persistent_volume_claim is not None:
+        place_of_claim = place.volume("persistent-volume-claim", volume.name)
+        return Source(str(place_of_claim), readonly=volume.persistent_volume_claim.read_only)
     if is_written(volume):
         return Source(str(place.written / volume.name), held=True, readonly=True)
     if is_in_memory(volume):

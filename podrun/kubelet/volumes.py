@@ -9,21 +9,29 @@ from pathlib import Path
 from podrun.api import objects
 from podrun.errors import PodrunError
 from podrun.kubelet import mount_plan, volume_places
+from podrun.kubelet.claims import ClaimedDirectory
 from podrun.kubelet.mount_plan import Source
 from podrun.kubelet.places import PodPlace
-from podrun.volume import empty_dir, host_path, huge_pages, propagation, subpaths
+from podrun.volume import empty_dir, host_path, huge_pages, persistent, propagation, subpaths
 
 logger = logging.getLogger(__name__)
 
 
-def prepare(pod: objects.Pod, place: PodPlace, memory: int) -> None:
+Claimed = Mapping[str, ClaimedDirectory | PodrunError]
+
+
+def prepare(pod: objects.Pod, place: PodPlace, memory: int, claimed: Claimed) -> None:
     """Make what is on the disk, and see that the rest can be made; done again it changes nothing. Blocks.
 
-    `memory`: bytes of the machine. PodrunError in the words of the event FailedMount.
+    `memory`: bytes of the machine; `claimed`: where the volumes are that are claims. PodrunError in the words of the
+    event FailedMount.
     """
     for volume in pod.spec.volumes:
         try:
-            _prepare(pod, volume, place, memory)
+            if volume.persistent_volume_claim is not None:
+                _link(place.volume("persistent-volume-claim", volume.name), claimed[volume.name])
+            else:
+                _prepare(pod, volume, place, memory)
         except (OSError, PodrunError) as error:
             raise PodrunError(f'MountVolume.SetUp failed for volume "{volume.name}" : {error}') from error
 
@@ -39,6 +47,14 @@ def _prepare(pod: objects.Pod, volume: objects.Volume, place: PodPlace, memory: 
         host_path.prepare(Path(volume.host_path.path), volume.host_path.type or "")
     else:
         raise PodrunError("podrun does not carry out this kind of volume yet")
+
+
+def _link(place: Path, directory: ClaimedDirectory | PodrunError) -> None:
+    if isinstance(directory, PodrunError):
+        raise directory
+    if directory.type is not None:
+        host_path.prepare(Path(directory.path), directory.type)
+    persistent.link(place, Path(directory.path))
 
 
 def check_mounts(

@@ -20,14 +20,17 @@ from podrun.api import (
     validate_names,
     validate_node,
     validate_update,
+    validate_volume,
 )
 from podrun.api.field_errors import FieldError
+from podrun.controllers import binding
 from podrun.server import resources
 
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 """Of generated names, as apimachinery's util/rand: no vowels, no words."""
 
 _PENDING_CLAIM = objects.PersistentVolumeClaimStatus(phase="Pending")
+_PENDING_VOLUME = objects.PersistentVolumeStatus(phase="Pending")
 
 
 def admit(new: objects.Object, kind: kinds.Kind, namespace: str) -> objects.Object:
@@ -57,9 +60,15 @@ def admit(new: objects.Object, kind: kinds.Kind, namespace: str) -> objects.Obje
             _refuse("Secret", metadata.name, list(validate_config.check_secret(secret)))
             return secret
         case objects.PersistentVolumeClaim():
+            metadata = _protected(metadata, binding.CLAIM_PROTECTION)
             claim = defaults.default_claim(replace(new, metadata=metadata, status=_PENDING_CLAIM))
             _refuse("PersistentVolumeClaim", metadata.name, list(validate_claim.check_claim(claim)))
             return claim
+        case objects.PersistentVolume():
+            metadata = _protected(metadata, binding.VOLUME_PROTECTION)
+            volume = validate_volume.with_defaults(replace(new, metadata=metadata, status=_PENDING_VOLUME))
+            _refuse("PersistentVolume", metadata.name, list(validate_volume.check_volume(volume)))
+            return volume
         case objects.ServiceAccount():
             account = replace(new, metadata=metadata)
             _refuse("ServiceAccount", metadata.name, list(validate_meta.check_meta(metadata)))
@@ -104,6 +113,10 @@ def admit_change(new: objects.Object, old: objects.Object) -> objects.Object:
             claim = defaults.default_claim(replace(new, metadata=metadata, status=old.status))
             _refuse("PersistentVolumeClaim", metadata.name, list(validate_claim.check_claim_update(claim, old)))
             return claim
+        case objects.PersistentVolume(), objects.PersistentVolume():
+            volume = validate_volume.with_defaults(replace(new, metadata=metadata, status=old.status))
+            _refuse("PersistentVolume", metadata.name, list(validate_volume.check_volume_update(volume, old)))
+            return volume
         case objects.ServiceAccount(), objects.ServiceAccount():
             account = replace(new, metadata=metadata)
             _refuse("ServiceAccount", metadata.name, list(validate_meta.check_meta(metadata)))
@@ -114,6 +127,10 @@ def admit_change(new: objects.Object, old: objects.Object) -> objects.Object:
             return changed
         case _:
             raise status_errors.method_not_allowed()
+
+
+def _protected(metadata: objects.ObjectMeta, finalizer: str) -> objects.ObjectMeta:
+    return replace(metadata, finalizers=tuple(dict.fromkeys((*metadata.finalizers, finalizer))))
 
 
 def _new_metadata(metadata: objects.ObjectMeta, kind: kinds.Kind, namespace: str) -> objects.ObjectMeta:

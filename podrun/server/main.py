@@ -18,6 +18,7 @@ from cgroups.errors import CgroupError
 from cgroups.group import Group
 from cgroups.hierarchies import Hierarchies, current, own_group
 from podrun.api import objects
+from podrun.controllers.claims import Claims
 from podrun.errors import PodrunError
 from podrun.image import filesystem
 from podrun.image.store import Images
@@ -130,6 +131,8 @@ async def _serve(paths: Paths, hierarchies: Hierarchies, cgroup_parent: str) -> 
         await warming
         running = asyncio.create_task(kubelet.run())
         files = asyncio.create_task(StaticPods(services, admission.admit_local).run())
+        claims = Claims(store, services.recorder, paths.persistent, disk)
+        controlling = asyncio.create_task(claims.run())
         pruning = asyncio.create_task(_prune(store))
         adopted = asyncio.create_task(kubelet.adopted.wait())
         await asyncio.wait({running, adopted}, return_when=asyncio.FIRST_COMPLETED)
@@ -137,13 +140,13 @@ async def _serve(paths: Paths, hierarchies: Hierarchies, cgroup_parent: str) -> 
         runner = await listen.serve(app.make_app(store, LocalAgent(kubelet, services), paths), paths.socket)
         logger.info("serving %s", paths.socket)
         waiting = asyncio.create_task(stopped.wait())
-        await asyncio.wait({running, files, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (running, files):
+        await asyncio.wait({running, files, controlling, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (running, files, controlling):
             if task.done():
                 task.result()
-        for each in (pruning, files, running, waiting):
+        for each in (pruning, files, controlling, running, waiting):
             each.cancel()
-        await asyncio.gather(pruning, files, running, return_exceptions=True)
+        await asyncio.gather(pruning, files, controlling, running, return_exceptions=True)
     finally:
         if runner is not None:
             await runner.cleanup()

@@ -10,7 +10,7 @@ from podrun.api import kinds, objects, status_errors
 from podrun.server import context
 from podrun.store.kinds import T
 
-CREATABLE = ("Pod", "Namespace", "ConfigMap", "Secret", "PersistentVolumeClaim", "ServiceAccount")
+CREATABLE = ("Pod", "Namespace", "ConfigMap", "Secret", "PersistentVolumeClaim", "PersistentVolume", "ServiceAccount")
 SERVED = (*CREATABLE, "Node", "Event")
 CHANGEABLE = (*CREATABLE, "Node")
 

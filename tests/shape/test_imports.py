@@ -42,7 +42,8 @@ MAY_IMPORT = {
     "podrun.api": set[str](),
     "podrun.store": {"podrun.api"},
     "podrun.kubelet": {"cgroups", "pause", *(f"podrun.{name}" for name in BELOW_KUBELET)},
-    "podrun.server": {"cgroups", "podrun.kubelet", *(f"podrun.{name}" for name in BELOW_KUBELET)},
+    "podrun.controllers": {"podrun.api", "podrun.kubelet", "podrun.store", "podrun.volume"},
+    "podrun.server": {"cgroups", "podrun.controllers", "podrun.kubelet", *(f"podrun.{name}" for name in BELOW_KUBELET)},
     "podrun.cli": set[str](),
 }
 EXCEPTIONS = {
@@ -58,6 +59,7 @@ PURE = [
     "podrun/cli/jsonpath.py",
     "podrun/cli/sorting.py",
     "podrun/container/plan.py",
+    "podrun/controllers/binding.py",
     "podrun/kubelet/backoff.py",
     "podrun/kubelet/container_life.py",
     "podrun/kubelet/downward.py",

@@ -142,6 +142,12 @@ from podrun.api.objects.security import (
     Sysctl,
     WindowsSecurityContextOptions,
 )
+from podrun.api.objects.storage import (
+    LocalVolumeSource,
+    PersistentVolume,
+    PersistentVolumeSpec,
+    PersistentVolumeStatus,
+)
 from podrun.api.objects.struct import (
     IntOrString,
     KubeStruct,
@@ -174,7 +180,7 @@ from podrun.api.objects.volumes import (
     VolumeSource,
 )
 
-Object = Pod | Node | Event | Namespace | ConfigMap | Secret | PersistentVolumeClaim | ServiceAccount
+Object = Pod | Node | Event | Namespace | ConfigMap | Secret | PersistentVolumeClaim | PersistentVolume | ServiceAccount
 
 __all__ = [
     "Affinity",
@@ -233,6 +239,7 @@ __all__ = [
     "List",
     "ListMeta",
     "LocalObjectReference",
+    "LocalVolumeSource",
     "ManagedFieldsEntry",
     "NFSVolumeSource",
     "Namespace",
@@ -256,12 +263,15 @@ __all__ = [
     "ObjectReference",
     "OwnerReference",
     "PartialObjectMetadata",
+    "PersistentVolume",
     "PersistentVolumeClaim",
     "PersistentVolumeClaimCondition",
     "PersistentVolumeClaimSpec",
     "PersistentVolumeClaimStatus",
     "PersistentVolumeClaimTemplate",
     "PersistentVolumeClaimVolumeSource",
+    "PersistentVolumeSpec",
+    "PersistentVolumeStatus",
     "Pod",
     "PodAffinity",
     "PodAffinityTerm",

@@ -1,0 +1,174 @@
+"""Follows claims, volumes and pods, and carries out what binding.py decides: directories, objects, events."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from podrun.api import objects
+from podrun.controllers import binding
+from podrun.controllers.binding import Bind, LetGo, Lose, Protect, Provision, Reclaim, Show, Step, Wait
+from podrun.kubelet import trees
+from podrun.kubelet.recorder import Recorder
+from podrun.store import errors
+from podrun.store.store import Store
+from podrun.volume import persistent
+
+logger = logging.getLogger(__name__)
+
+COMPONENT = "persistentvolume-controller"
+RETRY = 15.0  # seconds until what failed is tried again
+
+
+class Claims:
+    """`run` until cancelled. `directory` holds what is made for claims."""
+
+    def __init__(self, store: Store, recorder: Recorder, directory: Path, disk: ThreadPoolExecutor) -> None:
+        self._store = store
+        self._recorder = recorder
+        self._directory = directory
+        self._disk = disk
+        self._changed = asyncio.Event()
+        self._said: set[tuple[str, str]] = set()  # uid and message of what a claim was told already
+
+    async def run(self) -> None:
+        await self._on_disk(self._sweep)
+        kinds = (objects.PersistentVolumeClaim, objects.PersistentVolume, objects.Pod)
+        following = [asyncio.create_task(self._follow(kind)) for kind in kinds]
+        try:
+            while True:
+                self._changed.clear()
+                await self._look()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), RETRY)
+        finally:
+            for task in following:
+                task.cancel()
+            await asyncio.gather(*following, return_exceptions=True)
+
+    async def _follow(self, kind: type[objects.Object]) -> None:
+        """Of pods only their ends matter here."""
+        while True:
+            with contextlib.suppress(errors.ExpiredError):
+                with self._store.watch(kind, since=self._store.resource_version) as watch:
+                    async for event in watch:
+                        if event.type == "DELETED" or not isinstance(event.object, objects.Pod) or _ended(event.object):
+                            self._changed.set()
+                return
+
+    async def _look(self) -> None:
+        claims = self._store.list(objects.PersistentVolumeClaim)[0]
+        volumes = self._store.list(objects.PersistentVolume)[0]
+        if not claims and not volumes:
+            return
+        for step in binding.steps(claims, volumes, self._store.list(objects.Pod)[0]):
+            try:
+                await self._carry_out(step)
+            except errors.StoreError as error:
+                logger.warning("cannot carry out %s: %s", type(step).__name__, error)
+            except OSError as error:
+                logger.warning("cannot carry out %s: %s", type(step).__name__, error)
+                if isinstance(step, Bind | Provision):
+                    text = f"failed to provision volume: {error.strerror}"
+                    self._tell(step.claim, "Warning", "ProvisioningFailed", text)
+
+    async def _carry_out(self, step: Step) -> None:
+        match step:
+            case Protect(claim):
+                finalizers = (*claim.metadata.finalizers, binding.CLAIM_PROTECTION)
+                await self._change(claim, metadata=replace(claim.metadata, finalizers=finalizers))
+            case LetGo(claim):
+                await self._let_go(claim, binding.CLAIM_PROTECTION)
+            case Provision(claim):
+                await self._provision(claim)
+            case Bind(claim, volume):
+                await self._bind(claim, volume)
+            case Lose(claim):
+                await self._change(claim, status=replace(claim.status, phase="Lost"))
+                text = "Bound claim has lost its PersistentVolume. Data on the volume is lost!"
+                self._tell(claim, "Warning", "ClaimLost", text)
+            case Wait(claim, reason, message):
+                self._tell(claim, "Normal", reason, message)
+            case Show(volume, phase):
+                await self._change(volume, status=objects.PersistentVolumeStatus(phase=phase))
+            case Reclaim(volume):
+                await self._reclaim(volume)
+
+    async def _provision(self, claim: objects.PersistentVolumeClaim) -> None:
+        """The object before the directory: what is on the disk always has an object that stands for it."""
+        volume = binding.volume_for(claim, str(self._directory / binding.volume_name(claim)))
+        with contextlib.suppress(errors.AlreadyExistsError):
+            await self._store.create(volume)
+        text = f"Successfully provisioned volume {volume.metadata.name}"
+        self._tell(claim, "Normal", "ProvisioningSucceeded", text)
+
+    async def _bind(self, claim: objects.PersistentVolumeClaim, volume: objects.PersistentVolume) -> None:
+        wanted = claim.spec.resources.requests.get(binding.STORAGE, "0")
+        spec = replace(volume.spec, claim_ref=binding.reference_to(claim))
+        if self._is_ours(volume):
+            await self._on_disk(persistent.make, self._place(volume))
+            spec = replace(spec, capacity={binding.STORAGE: wanted})
+        await self._change(volume, spec=spec, status=objects.PersistentVolumeStatus(phase="Bound"))
+        await self._change(
+            claim,
+            spec=replace(claim.spec, volume_name=volume.metadata.name),
+            status=objects.PersistentVolumeClaimStatus(
+                phase="Bound", access_modes=volume.spec.access_modes, capacity=dict(spec.capacity)
+            ),
+        )
+
+    async def _reclaim(self, volume: objects.PersistentVolume) -> None:
+        """The directory before the object: one that could not be removed is tried again."""
+        if self._is_ours(volume):
+            await self._on_disk(trees.remove_shaped, self._place(volume))
+        await self._let_go(volume, binding.VOLUME_PROTECTION)
+
+    async def _let_go(self, found: objects.PersistentVolumeClaim | objects.PersistentVolume, finalizer: str) -> None:
+        """Without our finalizer, and gone if there is no other."""
+        metadata = found.metadata
+        left = tuple(each for each in metadata.finalizers if each != finalizer)
+        with contextlib.suppress(errors.NotFoundError):
+            if left and metadata.deletion_timestamp is not None:
+                await self._change(found, metadata=replace(metadata, finalizers=left))
+            else:
+                await self._store.delete(type(found), metadata.namespace, metadata.name, uid=metadata.uid)
+
+    async def _change(self, found: objects.PersistentVolumeClaim | objects.PersistentVolume, **fields: object) -> None:
+        meta = found.metadata
+        await self._store.update(
+            type(found), meta.namespace, meta.name, lambda newest: replace(newest, **fields), uid=meta.uid
+        )
+
+    def _is_ours(self, volume: objects.PersistentVolume) -> bool:
+        """By its mark and its place: nothing that somebody else wrote into an object has a directory removed."""
+        return (
+            binding.is_ours(volume)
+            and volume.spec.local is not None
+            and (volume.spec.local.path == str(self._place(volume)))
+        )
+
+    def _place(self, volume: objects.PersistentVolume) -> Path:
+        return self._directory / volume.metadata.name
+
+    def _sweep(self) -> None:
+        """What an interrupted removal left."""
+        for left in self._directory.glob("gone-*"):
+            trees.remove_shaped(left)
+
+    def _tell(self, claim: objects.PersistentVolumeClaim, type_: str, reason: str, message: str) -> None:
+        key = claim.metadata.uid, message
+        if key not in self._said:
+            self._said.add(key)
+            self._recorder.record(claim, type_, reason, message, component=COMPONENT)
+
+    async def _on_disk(self, function: object, *arguments: object) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._disk, function, *arguments)  # type: ignore[arg-type]
+
+
+def _ended(pod: objects.Pod) -> bool:
+    return pod.status.phase in ("Succeeded", "Failed")

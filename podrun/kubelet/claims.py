@@ -1,0 +1,90 @@
+"""A pod's persistentVolumeClaims: which directory each stands for, and whether the pod must wait for one.
+
+What binds claims is podrun/controllers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from podrun.api import objects
+from podrun.api.times import unix_seconds
+from podrun.errors import PodrunError
+from podrun.kubelet.scheduler import Refusal
+from podrun.store.store import Store
+
+UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
+FRESH = 2.0  # seconds in which a new claim is expected to be bound, and nobody is told that it is not
+_TAKEN = "1 node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode"
+_HELPLESS = "preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedDirectory:
+    """`type` is that of a hostPath; None: a directory that must be there."""
+
+    path: str
+    type: str | None = None
+
+
+def directory_of(store: Store, namespace: str, claim: str) -> ClaimedDirectory:
+    """PodrunError: there is no such claim, or it has no volume yet."""
+    found = store.get(objects.PersistentVolumeClaim, namespace, claim)
+    if found is None:
+        raise PodrunError(f'persistentvolumeclaim "{claim}" not found')
+    if found.metadata.deletion_timestamp is not None:
+        raise PodrunError(f'persistentvolumeclaim "{claim}" is being deleted')
+    if found.status.phase == "Lost":
+        raise PodrunError(f'persistentvolumeclaim "{claim}" bound to non-existent persistentvolume ')
+    volume = store.get(objects.PersistentVolume, "", found.spec.volume_name)
+    if found.status.phase != "Bound" or volume is None:
+        raise PodrunError(UNBOUND)
+    if volume.spec.host_path is not None:
+        return ClaimedDirectory(volume.spec.host_path.path, volume.spec.host_path.type or "")
+    if volume.spec.local is not None:
+        return ClaimedDirectory(volume.spec.local.path)
+    raise PodrunError(f'persistentvolume "{volume.metadata.name}" is of a kind that podrun does not carry out yet')
+
+
+def directories(store: Store, pod: objects.Pod) -> Mapping[str, ClaimedDirectory | PodrunError]:
+    """For each volume of the pod that is a claim, where it is, or why it is nowhere."""
+    found: dict[str, ClaimedDirectory | PodrunError] = {}
+    for volume in pod.spec.volumes:
+        if volume.persistent_volume_claim is not None:
+            try:
+                name = volume.persistent_volume_claim.claim_name
+                found[volume.name] = directory_of(store, pod.metadata.namespace, name)
+            except PodrunError as error:
+                found[volume.name] = error
+    return found
+
+
+def obstacle(store: Store, pod: objects.Pod, placed: Iterable[objects.Pod]) -> Refusal | None:
+    """Why a pod can't be placed yet because of its claims, in the words of kube-scheduler."""
+    for found in directories(store, pod).values():
+        if isinstance(found, PodrunError):
+            return Refusal("Unschedulable", f"0/1 nodes are available: {found}. {_HELPLESS}")
+    alone = {name for name in _names(pod) if _is_for_one_pod(store, pod.metadata.namespace, name)}
+    for other in placed if alone else ():
+        same = other.metadata.namespace == pod.metadata.namespace and other.metadata.uid != pod.metadata.uid
+        if same and alone & set(_names(other)):
+            return Refusal("Unschedulable", f"0/1 nodes are available: {_TAKEN}. {_HELPLESS}")
+    return None
+
+
+def will_be_bound(store: Store, pod: objects.Pod, now: float) -> bool:
+    """Whether a claim that the pod waits for has only just been made; `now` is Unix time."""
+    claims = (store.get(objects.PersistentVolumeClaim, pod.metadata.namespace, name) for name in _names(pod))
+    made = [unix_seconds(claim.metadata.creation_timestamp or "") for claim in claims if claim is not None]
+    return bool(made) and now - max(made) < FRESH
+
+
+def _names(pod: objects.Pod) -> list[str]:
+    sources = (volume.persistent_volume_claim for volume in pod.spec.volumes)
+    return [source.claim_name for source in sources if source is not None]
+
+
+def _is_for_one_pod(store: Store, namespace: str, name: str) -> bool:
+    claim = store.get(objects.PersistentVolumeClaim, namespace, name)
+    return claim is not None and "ReadWriteOncePod" in claim.spec.access_modes
