@@ -48,7 +48,7 @@ SPEC = (
 POD_SECURITY = (*_rows("fs_group", "fs_group_change_policy", "se_linux_change_policy", "se_linux_options"),)
 
 CONTAINER = (
-    *_rows("stdin", "stdin_once", "tty", "volume_devices"),
+    *_rows("volume_devices"),
     Row(
         "resize_policy",
         (

@@ -28,9 +28,15 @@ def names(pod: dict[str, Any]) -> list[str]:
     return [one["name"] for one in every]
 
 
-def choose(pod: dict[str, Any], wanted: str) -> str:
+def spec(pod: dict[str, Any], name: str) -> dict[str, Any]:
+    """Of a container that is there."""
+    lists = (pod["spec"].get(kind) or [] for kind in ("containers", "initContainers", "ephemeralContainers"))
+    return next(one for each in lists for one in each if one["name"] == name)
+
+
+def choose(pod: dict[str, Any], wanted: str, *, quiet: bool = False) -> str:
     """`wanted`, or the default container; if it is one of several, that is said on stderr. PodrunError: no such one."""
-    spec, metadata = pod["spec"], pod["metadata"]
+    wish, metadata = pod["spec"], pod["metadata"]
     if wanted:
         if wanted not in names(pod):
             raise PodrunError(f"container {wanted} is not valid for pod {metadata['name']}")
@@ -38,10 +44,10 @@ def choose(pod: dict[str, Any], wanted: str) -> str:
     annotated = (metadata.get("annotations") or {}).get(DEFAULT_CONTAINER, "")
     if annotated in names(pod):
         return str(annotated)
-    first = str(spec["containers"][0]["name"])
-    if len(names(pod)) > 1:
-        regular = [one["name"] for one in spec["containers"]]
-        ephemeral = [f"{one['name']} (ephem)" for one in spec.get("ephemeralContainers") or []]
-        init = [f"{one['name']} (init)" for one in spec.get("initContainers") or []]
+    first = str(wish["containers"][0]["name"])
+    if len(names(pod)) > 1 and not quiet:
+        regular = [one["name"] for one in wish["containers"]]
+        ephemeral = [f"{one['name']} (ephem)" for one in wish.get("ephemeralContainers") or []]
+        init = [f"{one['name']} (init)" for one in wish.get("initContainers") or []]
         print(f'Defaulted container "{first}" out of: {", ".join([*regular, *ephemeral, *init])}', file=sys.stderr)
     return first

@@ -32,6 +32,7 @@ SECTIONS: tuple[tuple[str, dict[str, str]], ...] = (
             "describe": "Show details of a specific resource or group of resources",
             "events": "List events",
             "logs": "Print the logs for a container in a pod",
+            "attach": "Attach to a running container",
             "exec": "Execute a command in a container",
         },
     ),

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
+from typing import Any
+
+from podrun.cli import containers, detaching, resources
+from podrun.cli.client import Client, Query
 
 NO_TERMINAL = "Unable to use a TTY - input is not a terminal or the right kind of file"
+RECORDED = (
+    "All commands and output from this session will be recorded in container logs, "
+    "including credentials and sensitive information passed through the command prompt."
+)
+PROMPT = "If you don't see a command prompt, try pressing enter."
+_SHIM_STREAMS = {"X-Podrun-Stream": "shim"}
 
 
 def wants_raw(*, stdin: bool, tty: bool, quiet: bool = False) -> bool:
@@ -17,3 +28,51 @@ def wants_raw(*, stdin: bool, tty: bool, quiet: bool = False) -> bool:
     if not quiet:
         print(NO_TERMINAL, file=sys.stderr)
     return False
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """How to attach to a container that runs: kubectl's AttachOptions."""
+
+    stdin: bool
+    tty: bool
+    quiet: bool = False
+    detach_keys: str = detaching.DEFAULT
+
+    def run(self, client: Client, pod: dict[str, Any], container: str) -> None:
+        """Until the container ends or the user leaves. PodrunError."""
+        from podrun.cli import streams
+
+        keys = detaching.parse(self.detach_keys)
+        raw = self._wants_raw(pod, container)
+        meta = pod["metadata"]
+        path = f"{resources.POD.path(meta['namespace'], meta['name'])}/attach"
+        query: Query = {"container": container, "stdin": self.stdin, "stdout": True, "stderr": not raw, "tty": raw}
+        ticket = client.ask("POST", path, query, headers=_SHIM_STREAMS)
+        self._say(RECORDED)
+        self._say(PROMPT)
+        wanted = streams.Wanted(stdin=self.stdin, raw=raw, detach=keys if raw else b"", redraw=True)
+        streams.run(ticket["socket"], ticket["token"], wanted)
+        if raw and not self.quiet:
+            print(_ended(pod, container))
+
+    def _wants_raw(self, pod: dict[str, Any], container: str) -> bool:
+        has_terminal = bool(containers.spec(pod, container).get("tty"))
+        if self.tty and not has_terminal:
+            self._say(f"error: Unable to use a TTY - container {container} did not allocate one")
+        return wants_raw(stdin=self.stdin, tty=has_terminal, quiet=self.quiet)
+
+    def _say(self, text: str) -> None:
+        if not self.quiet:
+            print(text, file=sys.stderr)
+
+
+def _ended(pod: dict[str, Any], container: str) -> str:
+    meta = pod["metadata"]
+    again = f"'podrun attach {meta['name']} -c {container} -n {meta['namespace']} -i -t'"
+    if any(one["name"] == container for one in pod["spec"].get("ephemeralContainers") or []):
+        return (
+            "Session ended, the ephemeral container will not be restarted "
+            f"but may be reattached using {again} if it is still running"
+        )
+    return f"Session ended, resume using {again} command"

@@ -40,11 +40,12 @@ class NotExecutedError(PodrunError):
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What was asked for. With `raw` our stdin is a terminal that shows the remote one; `detach` are the keys that
-    leave it."""
+    leave it, and with `redraw` the program there is made to show itself again."""
 
     stdin: bool = False
     raw: bool = False
     detach: bytes = b""
+    redraw: bool = False
 
 
 def run(shim: str, token: str, wanted: Wanted) -> int | None:
@@ -84,6 +85,10 @@ def _run(copying: _Copying, wanted: Wanted) -> int | None:
         return copying.run()
     from podrun.cli import terminal
 
+    rows, columns = terminal.size(_STDIN)
+    if wanted.redraw and rows and columns:
+        with contextlib.suppress(OSError, termios.error):
+            termios.tcsetwinsize(master, (rows + 1, columns + 1))
     with terminal.following_size(_STDIN, lambda size: termios.tcsetwinsize(master, size)):
         return copying.run()
 

@@ -202,6 +202,11 @@ class LaunchPlan:
     seccomp: bytes = b""  # a compiled BPF program, seccomp(2); empty for none
     app_armor: str = ""  # the profile that exec changes to; empty for no change
     devices: tuple[DeviceRule, ...] = devices.STANDARD  # all others are refused, made by mknod or mounted
+    stdin: bool = False  # a pipe that the shim keeps for clients who attach; else /dev/null
+    stdin_once: bool = False  # the first such client takes it with it when it goes
+    tty: bool = False  # a terminal instead of pipes
+    log_max_bytes: int = 10 << 20  # of one log file
+    log_max_files: int = 5  # of this run, with the current one
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,9 @@ def launch_plan(pod: objects.Pod, spec: objects.Container, attempt: int, id: str
         seccomp=given.seccomp,
         app_armor=given.app_armor,
         devices=security.device_rules(spec),
+        stdin=spec.stdin,
+        stdin_once=spec.stdin_once,
+        tty=spec.tty,
     )
 
 

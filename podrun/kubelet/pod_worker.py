@@ -59,11 +59,12 @@ from podrun.kubelet.happenings import (
     VolumesReady,
 )
 from podrun.kubelet.launcher import ConfigError, Launcher
-from podrun.kubelet.lives import PodLife
+from podrun.kubelet.lives import ContainerLife, PodLife
 from podrun.kubelet.sandbox import Sandbox
 from podrun.kubelet.services import Services
+from podrun.kubelet.shims import Link
 from podrun.shim.facts import Exited, Numbered, Started, StartFailed
-from podrun.shim.messages import Acknowledge, Kill, Launch, PrepareExec, Signal
+from podrun.shim.messages import Acknowledge, Kill, Launch, PrepareAttach, PrepareExec, Signal
 from podrun.store import errors
 
 logger = logging.getLogger(__name__)
@@ -141,10 +142,9 @@ class PodWorker:
 
     async def prepare_exec(self, container: str, argv: tuple[str, ...], streams: planner.Streams) -> tuple[str, str]:
         """Socket and one-time token with which a client runs a process in a running container. PodrunError."""
+        life, link = self._running(container)
+        hostname = self._sandbox.hostname(self.pod)
         spec = self._spec(container)
-        life = self.life.containers[container]
-        if life.state != "running" or self._sandbox.link is None:
-            raise PodrunError(f'container not found ("{container}")')
         plan = self._launcher.exec_plan(
             self.pod,
             spec,
@@ -152,12 +152,29 @@ class PodWorker:
             life.id,
             argv,
             streams,
-            self._sandbox.hostname(self.pod),
+            hostname,
             self.life.sandbox.addresses,
         )
         token = secrets.token_hex(16)
-        await self._sandbox.link.ask(PrepareExec(token, plan), object)
+        await link.ask(PrepareExec(token, plan), object)
         return str(self._place.shim_socket), token
+
+    async def prepare_attach(self, container: str, streams: planner.Streams) -> tuple[str, str]:
+        """Socket and one-time token with which a client holds streams of the main program. PodrunError."""
+        life, link = self._running(container)
+        token = secrets.token_hex(16)
+        wanted = PrepareAttach(
+            token, container, life.attempt, stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr
+        )
+        await link.ask(wanted, object)
+        return str(self._place.shim_socket), token
+
+    def _running(self, container: str) -> tuple[ContainerLife, Link]:
+        """PodrunError: it does not run."""
+        life = self.life.containers.get(container)
+        if life is None or life.state != "running" or self._sandbox.link is None:
+            raise PodrunError(f'container not found ("{container}")')
+        return life, self._sandbox.link
 
     async def _prepare_own_exec(self, container: str, argv: tuple[str, ...]) -> tuple[str, str]:
         return await self.prepare_exec(container, argv, planner.Streams())

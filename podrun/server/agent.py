@@ -52,6 +52,15 @@ class LocalAgent:
         streams = Streams(stdin=stdin, stdout=stdout, stderr=stderr, tty=tty)
         return ExecTicket(*await worker.prepare_exec(container, argv, streams))
 
+    async def prepare_attach(
+        self, pod: objects.Pod, container: str, *, stdin: bool, stdout: bool, stderr: bool
+    ) -> ExecTicket:
+        worker = self._kubelet.worker(pod)
+        if worker is None:
+            raise PodrunError(f'container not found ("{container}")')
+        streams = Streams(stdin=stdin, stdout=stdout, stderr=stderr)
+        return ExecTicket(*await worker.prepare_attach(container, streams))
+
     def log_dir(self, pod: objects.Pod, container: str) -> Path:
         meta = pod.metadata
         return self._services.paths.pod_log_dir(meta.namespace, meta.name, meta.uid) / container

@@ -77,10 +77,10 @@ def is_over(pod: objects.Pod | None, container: str, attempt: int) -> bool:
     return found.restart_count == attempt and found.state.running is None
 
 
-def check_exec(pod: objects.Pod, container: str) -> None:
-    """StatusError: nothing can be executed in this container now."""
+def check_exec(pod: objects.Pod, container: str, what: str = "exec into") -> None:
+    """StatusError: nothing can be executed in this container now, nor can it be attached to."""
     if pod.status.phase in ("Succeeded", "Failed"):
-        message = f"cannot exec into a container in a completed pod; current phase is {pod.status.phase}"
+        message = f"cannot {what} a container in a completed pod; current phase is {pod.status.phase}"
         raise status_errors.bad_request(message)
     if not pod.spec.node_name:
         raise status_errors.bad_request(f"pod {pod.metadata.name} does not have a host assigned")

@@ -65,6 +65,10 @@ class NodeAgent(Protocol):
         tty: bool,
     ) -> ExecTicket: ...
 
+    async def prepare_attach(
+        self, pod: objects.Pod, container: str, *, stdin: bool, stdout: bool, stderr: bool
+    ) -> ExecTicket: ...
+
     def log_dir(self, pod: objects.Pod, container: str) -> Path:
         """The directory with the container's `<attempt>.log` files."""
 

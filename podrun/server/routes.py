@@ -27,6 +27,8 @@ ROUTES: tuple[tuple[str, str, Function], ...] = (
     ("GET", f"{_POD}/log", logs.read_log),
     ("GET", f"{_POD}/exec", execution.prepare),
     ("POST", f"{_POD}/exec", execution.prepare),
+    ("GET", f"{_POD}/attach", execution.prepare_attach),
+    ("POST", f"{_POD}/attach", execution.prepare_attach),
     ("GET", f"{_NAMESPACED_ONE}/status", reading.get_one),
     ("PUT", f"{_NAMESPACED_ONE}/status", writing.put_status),
     ("PATCH", f"{_NAMESPACED_ONE}/status", writing.patch_status),

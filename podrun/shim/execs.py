@@ -1,4 +1,4 @@
-"""Processes exec'd into running containers: tokens, pipes or a terminal whose outer ends go to the client, exit codes.
+"""Processes exec'd into running containers: pipes or a terminal whose outer ends go to the client, exit codes.
 
 The pipes are never read here, and a client's disappearance is none of the process's business but for its closed ends,
 unless it asked to be bound to it. Each has a control group of its own below the container's, where killing finds all
@@ -10,9 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from cgroups import hierarchies
 from cgroups.errors import CgroupError
@@ -24,56 +22,30 @@ from podrun.shim.connection import Connection
 from podrun.shim.loop import Loop
 from podrun.shim.reports import Outcome, Report
 
-TOKEN_SECONDS = 60.0
-MOST_TOKENS = 1000
-
 Target = Callable[[str, int], int]
 """The pidfd of a run's main program; -1 when it does not run."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    plan: plan.ExecPlan
-    until: float  # by the monotonic clock
 
 
 class Execs:
     def __init__(self, loop: Loop, target: Target) -> None:
         self._loop = loop
         self._target = target
-        self._prepared: dict[str, _Prepared] = {}
         self._numbers = itertools.count()
         self._bound: dict[Connection, list[_Exec]] = {}
         self._lingering: list[Group] = []  # their exec has ended, and left something running
 
-    def prepare(self, connection: Connection, id: int, request: messages.PrepareExec) -> None:
-        if self._target(request.plan.container, request.plan.attempt) < 0:
-            connection.refuse(id, _not_running(request.plan))
-        else:
-            self._forget_expired()
-            if len(self._prepared) >= MOST_TOKENS:
-                connection.refuse(id, f"prepare exec: {MOST_TOKENS} tokens are waiting already")
-                return
-            self._prepared[request.token] = _Prepared(request.plan, time.monotonic() + TOKEN_SECONDS)
-            connection.send(id, messages.Done())
-
-    def start(self, connection: Connection, id: int, request: messages.Exec) -> None:
-        self._forget_expired()
-        prepared = self._prepared.pop(request.token, None)
-        if prepared is None:
-            connection.refuse(id, "exec: the token is unknown, used or expired")
-            return
-        target = self._target(prepared.plan.container, prepared.plan.attempt)
+    def start(self, connection: Connection, id: int, request: messages.Exec, exec_plan: plan.ExecPlan) -> None:
+        target = self._target(exec_plan.container, exec_plan.attempt)
         if target < 0:
-            connection.refuse(id, _not_running(prepared.plan))
+            connection.refuse(id, _not_running(exec_plan))
             return
         self._sweep()
-        parent = Group(prepared.plan.cgroup, hierarchies.current())
+        parent = Group(exec_plan.cgroup, hierarchies.current())
         group = parent.child(f"exec-{next(self._numbers)}")
         one = _Exec(self._loop, connection, id, group, self._ended)
         try:
             os.mkdir(group.directory)  # and no parents: the container's own is there as long as it runs
-            one.start(prepared.plan, target, request)
+            one.start(exec_plan, target, request)
         except (newborn.SpawnError, OSError) as error:
             cleanup.remove(self._loop, group)
             reason = error.reason if isinstance(error, newborn.SpawnError) else error
@@ -104,10 +76,6 @@ class Execs:
         self._lingering = [group for group in self._lingering if group not in empty]
         for group in empty:
             cleanup.remove(self._loop, group)
-
-    def _forget_expired(self) -> None:
-        now = time.monotonic()
-        self._prepared = {token: prepared for token, prepared in self._prepared.items() if prepared.until > now}
 
 
 class _Exec:

@@ -1,7 +1,7 @@
 """What a container writes, from its pipes into its log file, in the CRI log format, with rotation.
 
-It never blocks a container for the disk's sake: where there is no room, lines are dropped. Attaching clients (fan-out
-of the raw bytes) belongs in LogStream.write; compression of rotated files is not done here.
+It never blocks a container for the disk's sake: where there is no room, lines are dropped. Attached clients get the raw
+bytes at the same time; compression of rotated files is not done here.
 """
 
 from __future__ import annotations
@@ -9,14 +9,31 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 import struct
 import termios
 import time
+from typing import Protocol
 
 LONGEST_LINE = 16 << 10  # bytes of text in one entry; what is longer goes into several, tagged P but for the last
 MOST_BYTES = 10 << 20  # of one file
 MOST_FILES = 5  # of one run, with the current one
 BATCH = 64 << 10  # what one read may take: the capacity of a pipe
+_MOST_IN_TERMINAL = 256 << 10  # more than the kernel keeps between the two ends (tty_buffer.c)
+
+
+class Outlet(Protocol):
+    """Where the raw bytes go besides."""
+
+    @property
+    def is_open(self) -> bool: ...
+
+    @property
+    def is_full(self) -> bool: ...
+
+    def write(self, batch: bytes) -> None: ...
+
+    def finish(self) -> None: ...
 
 
 class LogFile:
@@ -67,10 +84,12 @@ class LogFile:
 
 
 class LogStream:
-    """One of a run's two pipes: cuts its bytes into entries. `name` is "stdout" or "stderr"."""
+    """One of a run's two pipes, or its terminal: cuts its bytes into entries. `name` is "stdout" or "stderr"."""
 
     def __init__(self, pipe: int, name: str, file: LogFile) -> None:
         self.pipe = pipe
+        self.name = name
+        self.outlets: list[Outlet] = []
         self._name = name.encode()
         self._file = file
         self._rest = b""  # the beginning of a line whose end has not come
@@ -81,6 +100,8 @@ class LogStream:
             batch = os.read(self.pipe, BATCH)
         except BlockingIOError:
             return True
+        except OSError:  # EIO: nobody has the terminal open any more
+            batch = b""
         if not batch:
             self._finish()
             return False
@@ -90,11 +111,13 @@ class LogStream:
     def drain(self) -> None:
         """Move what is in the pipe now, and no more: when all writers are dead this is everything, and where a program
         elsewhere was given the pipe it can't keep us."""
-        left = struct.unpack("i", fcntl.ioctl(self.pipe, termios.FIONREAD, b"\0\0\0\0"))[0]
+        left = _MOST_IN_TERMINAL
+        if stat.S_ISFIFO(os.fstat(self.pipe).st_mode):
+            left = struct.unpack("i", fcntl.ioctl(self.pipe, termios.FIONREAD, b"\0\0\0\0"))[0]
         while left > 0:
             try:
                 batch = os.read(self.pipe, min(left, BATCH))
-            except BlockingIOError:  # somebody who was given the pipe reads it, too
+            except OSError:  # EAGAIN: somebody who was given the pipe reads it, too; EIO: the end of a terminal
                 break
             if not batch:
                 break
@@ -103,9 +126,19 @@ class LogStream:
         self._finish()
 
     def write(self, batch: bytes) -> None:
+        for outlet in tuple(self.outlets):
+            outlet.write(batch)
         entries, self._rest = format_entries(self._rest + batch, b"%s %s " % (_now(), self._name))
         if entries:
             self._file.append(entries)
+
+    @property
+    def is_held_back(self) -> bool:
+        """Nothing should be pumped for now."""
+        return any(outlet.is_full for outlet in self.outlets)
+
+    def forget_closed_outlets(self) -> None:
+        self.outlets = [outlet for outlet in self.outlets if outlet.is_open]
 
     def _finish(self) -> None:
         # An unterminated last line is tagged P, as containerd does: readers print it without a newline of their own.

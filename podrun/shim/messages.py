@@ -82,6 +82,18 @@ class PrepareExec:
 
 
 @dataclass(frozen=True, slots=True)
+class PrepareAttach:
+    """Lets whoever shows `token` (by Exec) hold streams of a run's main program, once, within a minute."""
+
+    token: str
+    container: str
+    attempt: int
+    stdin: bool = False
+    stdout: bool = True
+    stderr: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Exec:
     """From the client that the kubelet sent here. Answered by ExecStarted with the outer ends (stdin, stdout, stderr,
     those asked for in this order; one pty master for tty); ExecEnded follows with the same id when the process ends.
@@ -89,6 +101,10 @@ class Exec:
     The client's hang-up (socket closed) closes nothing but the ends; the process sees that as EOF and EPIPE, on a
     terminal as SIGHUP. With `bound` it kills the process and all that came of it instead: so end the kubelet's own,
     when their time is over and when it dies over them. `rows` and `columns` are the size of a terminal at its start.
+
+    With the token of PrepareAttach nothing is run: ExecStarted comes with the pid of the main program and the ends
+    (stdin is the master where the container has a terminal: to write to and to set its size, never to read from),
+    ExecEnded after its end; Refused later on means that the client was too slow.
     """
 
     token: str
@@ -145,4 +161,17 @@ class Forked:
     pid: int
 
 
-Request = Hello | Follow | Acknowledge | MakeSandbox | Launch | Signal | Kill | PrepareExec | Exec | Leave | ForkShim
+Request = (
+    Hello
+    | Follow
+    | Acknowledge
+    | MakeSandbox
+    | Launch
+    | Signal
+    | Kill
+    | PrepareExec
+    | PrepareAttach
+    | Exec
+    | Leave
+    | ForkShim
+)

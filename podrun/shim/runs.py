@@ -16,12 +16,13 @@ from enum import Enum, auto
 from cgroups import hierarchies
 from cgroups.errors import CgroupError
 from cgroups.group import Group
-from podrun.container import newborn, plan, pod_handles, program, start
+from podrun.container import newborn, plan, pod_handles, start
 from podrun.linux import pidfd
-from podrun.shim import cleanup, facts
-from podrun.shim.log_pump import LogFile, LogStream
+from podrun.shim import cleanup, facts, messages
+from podrun.shim.attachments import Attachment
 from podrun.shim.loop import Loop
 from podrun.shim.reports import Outcome, Report
+from podrun.shim.run_streams import RunStreams
 
 Record = Callable[[facts.Fact], None]
 
@@ -45,8 +46,7 @@ class Run:
         self._group = Group(launch_plan.cgroup, hierarchies.current())
         self._pid = 0
         self._report: Report | None = None
-        self._log: LogFile | None = None
-        self._streams: list[LogStream] = []
+        self._streams: RunStreams | None = None
         self._failure: newborn.StartError | None = None
         self._ended = pidfd.Ended(128 + signal.SIGKILL, signal.SIGKILL)
         self._held_signals: list[int] = []
@@ -55,12 +55,13 @@ class Run:
     def launch(self, handles: pod_handles.PodHandles) -> None:
         """Clone the container's first process. What goes wrong, here or later, becomes a StartFailed."""
         try:
-            self._log = LogFile(self.plan.log_path)
-            child = self._spawn(handles, self._log)
+            self._streams = RunStreams(self._loop, self.plan)
+            with contextlib.ExitStack() as inner_ends:
+                child = start.spawn(self.plan, handles, self._streams.open(inner_ends))
         except newborn.SpawnError as error:
             self._fail(error.reason)
         except Exception as error:
-            self._fail(newborn.describe("open log" if self._log is None else "clone", error))
+            self._fail(newborn.describe("open log" if self._streams is None else "clone", error))
         else:
             self._pid, self.pidfd = child.pid, child.pidfd
             self._report = Report(self._loop, child.report, self._born)
@@ -86,19 +87,14 @@ class Run:
         if self.stage is not Stage.OVER:
             self._group.kill()
 
-    def _spawn(self, handles: pod_handles.PodHandles, log: LogFile) -> newborn.Newborn:
-        with contextlib.ExitStack() as inner_ends:
-            stdout, stderr = (self._open_stream(name, log, inner_ends) for name in ("stdout", "stderr"))
-            return start.spawn(self.plan, handles, program.Stdio(stdout=stdout, stderr=stderr))
+    def attach(self, attachment: Attachment, wanted: messages.PrepareAttach) -> None:
+        """Only while it runs."""
+        assert self._streams is not None
+        self._streams.attach(attachment, wanted, self._pid)
 
-    def _open_stream(self, name: str, log: LogFile, inner_ends: contextlib.ExitStack) -> int:
-        outer, inner = os.pipe2(os.O_CLOEXEC)
-        inner_ends.callback(os.close, inner)
-        os.set_blocking(outer, False)
-        stream = LogStream(outer, name, log)
-        self._streams.append(stream)
-        self._loop.watch(outer, lambda: self._pump(stream))
-        return inner
+    def detach(self, attachment: Attachment) -> None:
+        if self._streams is not None:
+            self._streams.detach(attachment)
 
     def _born(self, outcome: Outcome) -> None:
         match outcome:
@@ -106,6 +102,7 @@ class Run:
                 self._failure = outcome  # its process is about to end, and the rest follows from that
             case newborn.Resolved(uid, gid, groups):
                 self.stage = Stage.RUNNING
+                self._take_terminal()
                 self._record(
                     facts.Started(
                         self.plan.container, self.plan.attempt, self.plan.id, self._pid, time.time(), uid, gid, groups
@@ -113,6 +110,12 @@ class Run:
                 )
                 for number in self._held_signals:
                     self.signal(number)
+
+    def _take_terminal(self) -> None:
+        """What sends none can't be attached to; it runs all the same."""
+        assert self._streams is not None
+        with contextlib.suppress(OSError):
+            self._streams.started()
 
     def _main_ended(self) -> None:
         ended = pidfd.reap(self.pidfd)
@@ -128,7 +131,7 @@ class Run:
         cleanup.empty(self._loop, self._group, self._emptied)
 
     def _emptied(self) -> None:
-        self._finish_log()
+        self._finish_streams()
         try:
             oom_killed = self._group.oom_kills() > 0
         except CgroupError:
@@ -144,7 +147,7 @@ class Run:
         )
 
     def _fail(self, why: newborn.StartError) -> None:
-        self._finish_log()
+        self._finish_streams()
         self.stage = Stage.OVER
         self._record(
             facts.StartFailed(
@@ -152,20 +155,7 @@ class Run:
             )
         )
 
-    def _pump(self, stream: LogStream) -> None:
-        if not stream.pump():
-            self._close_stream(stream)
-
-    def _finish_log(self) -> None:
-        for stream in list(self._streams):
-            # All of its own processes are dead: what they wrote is in the pipes, whoever else was given an end of them.
-            stream.drain()
-            self._close_stream(stream)
-        if self._log is not None:
-            self._log.close()
-            self._log = None
-
-    def _close_stream(self, stream: LogStream) -> None:
-        self._streams.remove(stream)
-        self._loop.unwatch(stream.pipe)
-        os.close(stream.pipe)
+    def _finish_streams(self) -> None:
+        if self._streams is not None:
+            self._streams.finish(self._ended.code)
+            self._streams = None

@@ -17,10 +17,12 @@ from cgroups.errors import CgroupError
 from cgroups.group import Group
 from podrun.container import plan, pod_handles
 from podrun.shim import cleanup, facts, messages, runs, sandboxes
+from podrun.shim.attachments import Attachment
 from podrun.shim.connection import Connection
 from podrun.shim.execs import Execs
 from podrun.shim.journal import Begun, Journal
 from podrun.shim.loop import Loop, Timer
+from podrun.shim.tickets import FullError, Ticket, Tickets
 
 MOST_CLIENTS = 200
 _WRITE_AGAIN = 1.0  # seconds, after a disk was found full
@@ -50,7 +52,9 @@ class Shim:
         self._connections: set[Connection] = set()
         self._runs: dict[Key, runs.Run] = {}
         self._sandbox: sandboxes.Sandbox | None = None
+        self._tickets = Tickets()
         self._execs = Execs(self._loop, self._main_program)
+        self._attachments: dict[Connection, list[tuple[runs.Run, Attachment]]] = {}
         self._asked: dict[Key, list[tuple[Connection, int]]] = {}
         self._leavers: list[tuple[Connection, int]] = []
         self._is_leaving = False
@@ -152,6 +156,8 @@ class Shim:
     def _hung_up(self, connection: Connection) -> None:
         self._connections.discard(connection)
         self._execs.hung_up(connection)
+        for _, attachment in self._attachments.pop(connection, ()):
+            attachment.close()
 
     def _request(self, connection: Connection, id: int, request: object) -> None:
         try:
@@ -187,9 +193,11 @@ class Shim:
             case messages.Launch(launch_plan):
                 self._launch(connection, id, launch_plan)
             case messages.PrepareExec():
-                self._execs.prepare(connection, id, request)
+                self._prepare(connection, id, request.token, request.plan)
+            case messages.PrepareAttach():
+                self._prepare(connection, id, request.token, request)
             case messages.Exec():
-                self._execs.start(connection, id, request)
+                self._use_ticket(connection, id, request)
             case _:
                 connection.refuse(id, f"carry out {type(request).__name__}: that is no request to a shim")
 
@@ -263,6 +271,37 @@ class Shim:
         run = self._runs.get((container, attempt))
         return run.pidfd if run is not None and run.stage is runs.Stage.RUNNING else -1
 
+    # Clients that hold streams
+
+    def _prepare(self, connection: Connection, id: int, token: str, ticket: Ticket) -> None:
+        if self._main_program(ticket.container, ticket.attempt) < 0:
+            connection.refuse(id, _not_running(ticket))
+            return
+        try:
+            self._tickets.put(token, ticket)
+        except FullError as error:
+            connection.refuse(id, f"prepare exec: {error}")
+        else:
+            connection.send(id, messages.Done())
+
+    def _use_ticket(self, connection: Connection, id: int, request: messages.Exec) -> None:
+        match self._tickets.take(request.token):
+            case None:
+                connection.refuse(id, "exec: the token is unknown, used or expired")
+            case plan.ExecPlan() as exec_plan:
+                self._execs.start(connection, id, request, exec_plan)
+            case messages.PrepareAttach() as wanted:
+                self._attach(connection, id, wanted)
+
+    def _attach(self, connection: Connection, id: int, wanted: messages.PrepareAttach) -> None:
+        run = self._runs.get((wanted.container, wanted.attempt))
+        if run is None or run.stage is not runs.Stage.RUNNING:
+            connection.refuse(id, _not_running(wanted))
+            return
+        attachment = Attachment(self._loop, connection, id, run.detach)
+        self._attachments.setdefault(connection, []).append((run, attachment))
+        run.attach(attachment, wanted)
+
     def _living_runs(self) -> list[runs.Run]:
         return [run for run in self._runs.values() if run.stage is not runs.Stage.OVER]
 
@@ -308,3 +347,7 @@ class Shim:
                     os.write(fd, f"{time.strftime('%FT%TZ', time.gmtime())} {text}".encode())
             finally:
                 os.close(fd)
+
+
+def _not_running(ticket: Ticket) -> str:
+    return f'exec: attempt {ticket.attempt} of container "{ticket.container}" is not running'

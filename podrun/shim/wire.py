@@ -61,8 +61,7 @@ def warm_up() -> None:
 
 def _plain(value: object) -> typing.Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = _field_names(type(value))
-        return {"kind": type(value).__name__, **{name: _plain(getattr(value, name)) for name in fields}}
+        return {"kind": type(value).__name__, **_plain_fields(value)}
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, (tuple, list)):
@@ -72,15 +71,26 @@ def _plain(value: object) -> typing.Any:
     return value
 
 
+def _plain_fields(value: typing.Any) -> dict[str, typing.Any]:
+    """Without those that say what is understood anyway: so an older shim takes what asks for nothing new."""
+    plain = {}
+    for name, default in _fields_of(type(value)):
+        field = getattr(value, name)
+        if default is dataclasses.MISSING or field != default:
+            plain[name] = _plain(field)
+    return plain
+
+
 _KINDS: dict[str, type] = {}
 _decoders: dict[type, tuple[dict[str, Decode], frozenset[str]]] = {}
-_names: dict[type, tuple[str, ...]] = {}
+_fields: dict[type, tuple[tuple[str, object], ...]] = {}
 
 
-def _field_names(kind: type) -> tuple[str, ...]:
-    if kind not in _names:
-        _names[kind] = tuple(field.name for field in dataclasses.fields(kind))
-    return _names[kind]
+def _fields_of(kind: type) -> tuple[tuple[str, object], ...]:
+    """Name and default of each."""
+    if kind not in _fields:
+        _fields[kind] = tuple((field.name, field.default) for field in dataclasses.fields(kind))
+    return _fields[kind]
 
 
 def _object(tree: object, expected: type | None = None) -> object:

@@ -17,6 +17,7 @@ class FakeAgent:
     logs: Path
     images: dict[str, ImageSummary] = field(default_factory=dict)
     executed: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    attached: list[tuple[str, bool, bool, bool]] = field(default_factory=list)
     imported: list[ImportRequest] = field(default_factory=list)
 
     async def prepare_exec(
@@ -34,6 +35,12 @@ class FakeAgent:
             raise RuntimeError("secret detail")
         self.executed.append((container, argv))
         return ExecTicket(f"/run/{pod.metadata.uid}.sock", "token")
+
+    async def prepare_attach(
+        self, pod: objects.Pod, container: str, *, stdin: bool, stdout: bool, stderr: bool
+    ) -> ExecTicket:
+        self.attached.append((container, stdin, stdout, stderr))
+        return ExecTicket(f"/run/{pod.metadata.uid}.sock", "attach")
 
     def log_dir(self, pod: objects.Pod, container: str) -> Path:
         return self.logs / container

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from tests import wait
-from tests.pod import manifests
+from tests.pod import manifests, pods
 from tests.pod.instance import COMMAND, Instance
 from tests.terminals import CTRL_C, CTRL_D, ENTER, Terminal
 
@@ -25,6 +25,10 @@ def target(node: Instance) -> Instance:
 
 def opened(target: Instance, *words: str, **size: int) -> Terminal:
     return Terminal([COMMAND, "exec", "-it", POD, "--", *words], target.environment, **size)
+
+
+def attached(target: Instance, name: str, *options: str) -> Terminal:
+    return Terminal([COMMAND, "attach", "-it", name, *options], target.environment)
 
 
 def processes(target: Instance) -> int:
@@ -111,3 +115,50 @@ def test_without_a_terminal_t_is_taken_back_with_a_warning(target: Instance) -> 
         b"command terminated with exit code 3",
     ]
     assert result.returncode == 3
+
+
+@pytest.mark.vm
+def test_attach_shows_the_main_programs_terminal_and_leaves_it_running(target: Instance) -> None:
+    script = "echo begun; exec sh"
+    target.apply(manifests.pod("kept", manifests.busybox(script=script, stdin=True, tty=True), restartPolicy="Never"))
+    target.wait_for("kept", pods.is_running, "to run")
+    with attached(target, "kept") as terminal:
+        terminal.expect("If you don't see a command prompt, try pressing enter.")
+        terminal.type(b"stty size; X=kept" + ENTER)
+        terminal.expect("30 90\r\n")
+        terminal.type(b"\x10\x11")
+        assert terminal.code() == 0
+        assert b"Session ended, resume using 'podrun attach kept -c main -n default -i -t' command" in terminal.shown
+        assert terminal.is_as_before()
+    target.restart_kubelet()
+    target.wait_for("kept", pods.is_running, "to run still")
+    with attached(target, "kept", "--detach-keys=ctrl-a,d") as terminal:
+        terminal.expect("pressing enter.")
+        terminal.type(b"echo X=$X; exit 4" + ENTER)
+        terminal.expect("X=kept\r\n")
+        assert terminal.code() == 0
+    ended = target.wait_for("kept", pods.has_ended, "to end")
+    assert pods.terminated(ended)["exitCode"] == 4
+    assert any("X=kept" in line for line in target.logs("kept"))
+    late = target.run("attach", "kept", check=False)
+    assert late.stderr == "error: cannot attach a container in a completed pod; current phase is Failed\n"
+
+
+def test_stdin_once_is_closed_when_what_is_fed_in_ends(target: Instance) -> None:
+    target.apply(
+        manifests.pod("fed", manifests.busybox(script="wc -c", stdin=True, stdinOnce=True), restartPolicy="Never")
+    )
+    target.wait_for("fed", pods.is_running, "to run")
+    result = target.run("attach", "-i", "-q", "fed", stdin=b"x" * 1000000)
+    assert (result.stdout, result.stderr) == ("1000000\n", "")
+    target.wait_for("fed", pods.has_ended, "to end")
+    unknown = target.run("attach", "fed", "-c", "x", check=False)
+    assert unknown.returncode == 1
+
+
+def test_attach_to_a_container_without_a_terminal_says_so(target: Instance) -> None:
+    with Terminal([COMMAND, "attach", "-it", POD], target.environment) as terminal:
+        terminal.expect("error: Unable to use a TTY - container main did not allocate one\r\n")
+        terminal.expect("pressing enter.")
+        terminal.type(CTRL_C)
+        assert terminal.code() == 130

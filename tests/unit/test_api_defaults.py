@@ -89,8 +89,9 @@ def test_what_podrun_does_is_not_refused() -> None:
     ports: [{name: http, containerPort: 80, hostPort: 0}]
     resources: {limits: {cpu: 1, memory: 1Gi, hugepages-2Mi: 2Mi, example.com/gpu: 1}}
     volumeMounts: [{name: e, mountPath: /e, readOnly: true, mountPropagation: None}]
-    stdin: false
-    tty: false
+    stdin: true
+    stdinOnce: true
+    tty: true
     securityContext: {privileged: false, allowPrivilegeEscalation: true, capabilities: {}, procMount: Default}
   volumes: [{name: e, emptyDir: {medium: Memory, sizeLimit: 1Gi}}, {name: h, hostPath: {path: /x, type: Socket}}]
   hostNetwork: true
@@ -113,7 +114,6 @@ def test_what_podrun_does_not_do_yet_is_refused_by_path() -> None:
   containers:
   - name: c
     image: i
-    tty: true
     livenessProbe: {tcpSocket: {port: 1}}
     env: [{name: A, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]
     resources: {limits: {ephemeral-storage: 1Gi}}
@@ -126,7 +126,6 @@ def test_what_podrun_does_not_do_yet_is_refused_by_path() -> None:
         "spec.volumes[1].secret",
         "spec.volumes[2].downwardAPI",
         "spec.containers[0].resources.limits[ephemeral-storage]",
-        "spec.containers[0].tty",
         "spec.containers[0].securityContext.seLinuxOptions: Forbidden: podrun sets no SELinux labels",
         "spec.securityContext.fsGroup",
     ]

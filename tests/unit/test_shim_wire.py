@@ -124,7 +124,14 @@ def test_a_number_too_big_for_a_time_is_refused() -> None:
 def test_fields_with_a_default_may_be_absent() -> None:
     tree = json.loads(wire.encode(messages.Launch(LAUNCH)))
     for name in ("pid", "net", "ipc", "uts", "rlimits", "oom_score_adj", "seccomp"):
-        del tree["plan"][name]
+        tree["plan"].pop(name, None)
     _, launch = wire.decode(json.dumps(tree).encode())
     assert isinstance(launch, messages.Launch)
     assert launch.plan == dataclasses.replace(LAUNCH, pid=plan.NamespaceMode.PRIVATE, rlimits=(), seccomp=b"")
+
+
+def test_what_asks_for_nothing_new_is_said_as_before() -> None:
+    said = json.loads(wire.encode(messages.PrepareExec("token", EXEC)))
+    assert "tty" not in said["plan"]
+    assert said["plan"]["stdin"] is True
+    assert "stdin_once" not in json.loads(wire.encode(messages.Launch(LAUNCH)))["plan"]
