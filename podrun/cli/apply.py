@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from podrun.cli import command as shared
-from podrun.cli import manifests, resources
+from podrun.cli import manifests, output, resources
 from podrun.cli.client import APPLY_PATCH, Client
 from podrun.cli.failures import QuietFailureError, StatusFailure
 from podrun.errors import PodrunError
@@ -41,6 +41,10 @@ cat pod.json | podrun apply -f -
 @shared.namespace_option
 @click.option("--wait/--no-wait", help="Wait until all pods are ready or have succeeded.")
 @shared.timeout_option("5m", "How long to wait with --wait.")
+@click.option("--prune", is_flag=True, hidden=True)
+@click.option("--server-side", is_flag=True, hidden=True)
+@shared.dry_run_option
+@shared.output_option
 @click.pass_obj
 def command(
     session: shared.Session,
@@ -50,7 +54,16 @@ def command(
     namespace: str | None,
     wait: bool,
     timeout: float,
+    prune: bool,
+    server_side: bool,
+    dry_run: str,
+    form: str,
 ) -> None:
+    if prune:
+        raise PodrunError("cannot prune: podrun deletes only what it is told to", hint="podrun delete -l label=value")
+    if server_side:
+        raise PodrunError("cannot apply with --server-side: podrun keeps no managed fields")
+    say = output.Doing(form, dry_run)
     if not files and not filenames:
         raise PodrunError("must specify a file: podrun apply FILE | -f FILE", hint="podrun apply -h shows examples")
     client = session.client
@@ -58,7 +71,7 @@ def command(
     failed = False
     for manifest in list(manifests.read([*filenames, *files], recursive=recursive)):
         try:
-            found, refused = _apply(client, manifest, session.chosen_namespace(namespace))
+            found, refused = _apply(client, manifest, session.chosen_namespace(namespace), dry_run, say)
         except StatusFailure as error:
             found, refused = [], [error]
         applied += found
@@ -70,23 +83,22 @@ def command(
         raise QuietFailureError
     if not applied:
         raise PodrunError("no objects passed to apply")
-    if wait:
+    if wait and dry_run == "none":
         from podrun.cli import readiness
 
         readiness.wait(client, [one["object"] for one in applied if one["kind"] == "Pod"], timeout)
 
 
 def _apply(
-    client: Client, manifest: manifests.Manifest, namespace: str | None
+    client: Client, manifest: manifests.Manifest, namespace: str | None, dry_run: str, say: output.Doing
 ) -> tuple[list[dict[str, Any]], list[StatusFailure]]:
     """The objects that were applied, after saying so, and the failures of the others."""
     doing = f'error when creating "{manifest.source}"'
     if not manifest.content.strip():
         return [], []
     try:
-        answer = client.ask(
-            "PATCH", "/podrun/v1/apply", {"namespace": namespace}, body=manifest.content, content_type=APPLY_PATCH
-        )
+        query = {"namespace": namespace, "dryRun": "All" if dry_run != "none" else None}
+        answer = client.ask("PATCH", "/podrun/v1/apply", query, body=manifest.content, content_type=APPLY_PATCH)
     except StatusFailure as error:
         raise error.during(doing) from None
     applied, refused = [], []
@@ -96,7 +108,7 @@ def _apply(
         if status := one.get("error"):
             refused.append(StatusFailure(status, doing))
         elif one.get("result"):
-            print(f"{_singular(one['kind'])}/{one['name']} {one['result']}")
+            say.done(f"{_singular(one['kind'])}/{one['name']}", one["result"], one["object"])
             applied.append(one)
     return applied, refused
 

@@ -23,6 +23,7 @@ from podrun.errors import PodrunError
 JSON = "application/json"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 APPLY_PATCH = "application/apply-patch+yaml"
+MERGE_PATCH = "application/merge-patch+json"
 
 Query = Mapping[str, "str | int | bool | Sequence[str] | None"]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -11,6 +13,7 @@ import click
 
 from podrun.cli.client import Client
 from podrun.cli.failures import UsageError
+from podrun.errors import PodrunError
 from podrun.paths import Paths
 
 DEFAULT_NAMESPACE = "default"
@@ -72,8 +75,17 @@ class Verb(click.Command):
         formatter.write(help_text(ctx, self, self.synopsis, self.examples))
 
 
+class OptionalValue(click.Option):
+    """An option that may stand without a value, `--dry-run`, and then has `alone`. Its value never stands apart."""
+
+    def __init__(self, *arguments: Any, alone: str, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.alone = alone
+
+
 def as_click_reads(command: click.Command, args: list[str]) -> list[str]:
     """Go's flags in click's words: `--wait=false` is `--no-wait`, `-o=json` is `-ojson`."""
+    optional = {name: one.alone for one in _options(command) if isinstance(one, OptionalValue) for name in one.opts}
     flags = {name: one for one in _options(command) if one.is_flag for name in one.opts}
     end = args.index("--") if "--" in args else len(args)
     read: list[str] = []
@@ -83,6 +95,8 @@ def as_click_reads(command: click.Command, args: list[str]) -> list[str]:
             read.append(name)
         elif equals and name in flags and value in _FALSE:
             read += flags[name].secondary_opts[:1]
+        elif argument in optional:
+            read.append(f"{argument}={optional[argument]}")
         elif equals and name in flags:
             text = f'invalid argument "{value}" for "{name}" flag: strconv.ParseBool: parsing "{value}": invalid syntax'
             raise click.UsageError(text, ctx=click.get_current_context(silent=True))
@@ -93,10 +107,12 @@ def as_click_reads(command: click.Command, args: list[str]) -> list[str]:
     return read + args[end:]
 
 
-def help_text(ctx: click.Context, command: click.Command, synopsis: str, examples: str) -> str:
+def help_text(ctx: click.Context, command: click.Command, synopsis: str, examples: str, more: str = "") -> str:
     parts = [(command.help or "").strip()]
     if examples:
-        parts.append("Examples:\n" + "\n".join(f"  {line}" for line in examples.strip().splitlines()))
+        parts.append("Examples:\n" + "\n".join(f"  {line}".rstrip() for line in examples.strip().splitlines()))
+    if more:
+        parts.append(more)
     if options := [_option_text(one) for one in _options(command) if not one.hidden]:
         parts.append("Options:\n" + "\n\n".join(options))
     parts.append(f"Usage:\n  {ctx.command_path} {synopsis}")
@@ -132,12 +148,70 @@ def selector_option(command: Decorated) -> Decorated:
 
 
 def filename_options(command: Decorated) -> Decorated:
-    """`-f` (several) and `-R`."""
+    """`-f` (several), `-R`, and `-k`, which is refused."""
     command = click.option("-R", "--recursive", is_flag=True, help="Look into directories inside directories too.")(
         command
     )
-    text = "A file, a directory or - (standard input) with manifests."
+    command = click.option("-k", "--kustomize", hidden=True, expose_value=False, callback=_refuse_kustomize)(command)
+    text = "A file, a directory, a URL or - (standard input) with manifests."
     return click.option("-f", "--filename", "filenames", multiple=True, help=text)(command)
+
+
+def _refuse_kustomize(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value:
+        raise PodrunError(
+            "cannot read a kustomization: podrun has no kustomize", hint=f"kustomize build {value} | podrun ... -f -"
+        )
+
+
+DRY_RUNS = ("none", "client", "server")
+
+
+def dry_run_option(command: Decorated) -> Decorated:
+    """`dry_run`: none, client or server."""
+    text = (
+        'Must be "none", "server", or "client". With client, only print the object that would be sent; '
+        "with server, send it without persisting the resource."
+    )
+    return click.option(
+        "--dry-run", cls=OptionalValue, alone="client", default="none", callback=_read_dry_run, help=text
+    )(command)
+
+
+def _read_dry_run(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
+    if value not in DRY_RUNS:
+        raise PodrunError(f'Invalid dry-run value ({value}). Must be "none", "server", or "client".')
+    return value
+
+
+def output_option(command: Decorated) -> Decorated:
+    """`-o` of verbs that change something: name, or the object in any form."""
+    text = "Output format. One of: (json, yaml, name, jsonpath, jsonpath-as-json, jsonpath-file)."
+    return click.option("-o", "--output", "form", default="", help=text)(command)
+
+
+def choice_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Objects by name, file, label or all of a kind: the command gets a `choice` (selecting.Choice)."""
+
+    @functools.wraps(command)
+    def with_choice(*, namespace: str | None, **given: Any) -> Any:
+        from podrun.cli.selecting import Choice
+
+        session: Session = click.get_current_context().obj
+        names = ("arguments", "filenames", "recursive", "selector", "field_selector", "every", "all_namespaces")
+        said = {name: given.pop(name) for name in names}
+        return command(choice=Choice(namespace=session.chosen_namespace(namespace), **said), **given)
+
+    options = (
+        namespace_option,
+        click.option("-A", "--all-namespaces", is_flag=True, help="With --all or -l: in all namespaces."),
+        click.option("--all", "every", is_flag=True, help="All resources of the type, in the namespace."),
+        click.option("--field-selector", default="", help="Selector (field query), supports '=', '==', and '!='."),
+        selector_option,
+        filename_options,
+        click.argument("arguments", nargs=-1),
+    )
+    return functools.reduce(lambda wrapped, option: option(wrapped), options, with_choice)
 
 
 def timeout_option(default: str, text: str) -> Callable[[Decorated], Decorated]:
@@ -187,10 +261,65 @@ class Family(click.Group):
         return name, self.verbs[name][0], args[1:]
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        listed = "\n".join(f"  {name:<11} {text}" for name, (_, text) in self.verbs.items())
+        width = max(11, *map(len, self.verbs))
+        listed = "\n".join(f"  {name:<{width}} {text}" for name, (_, text) in self.verbs.items())
         more = f'Use "{ctx.command_path} COMMAND --help" for more information about a given command.'
         usage = f"Usage:\n  {ctx.command_path} COMMAND [options]"
         formatter.write(f"{self.help}\n\nAvailable Commands:\n{listed}\n\n{usage}\n\n{more}\n")
+
+
+class LazyFamily(click.Group):
+    """Verbs below a verb that has options of its own: `create -f` and `create configmap`.
+
+    `modules` holds for each name the file in podrun/cli and one line about it.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        modules: dict[str, tuple[str, str]],
+        aliases: dict[str, str] | None = None,
+        synopsis: str = "[options]",
+        examples: str = "",
+        **keywords: Any,
+    ) -> None:
+        keywords.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
+        keywords["invoke_without_command"] = True
+        super().__init__(*arguments, **keywords)
+        self.modules = modules
+        self.aliases = aliases or {}
+        self.synopsis = synopsis
+        self.examples = examples
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.modules)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        name = self.aliases.get(name, name)
+        if name not in self.modules:
+            return None
+        command = importlib.import_module(f"podrun.cli.{self.modules[name][0]}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, as_click_reads(self, args))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        command = self.get_command(ctx, args[0])
+        if command is None:
+            raise UsageError(f"Unexpected args: {_go_list(args)}\nSee '{ctx.command_path} -h' for help and examples")
+        return self.aliases.get(args[0], args[0]), command, args[1:]
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        listed = "\n".join(f"  {name:<15} {text}" for name, (_, text) in self.modules.items())
+        formatter.write(help_text(ctx, self, self.synopsis, self.examples, f"Available Commands:\n{listed}"))
+
+
+def _go_list(words: Sequence[str]) -> str:
+    return f"[{' '.join(words)}]"
 
 
 @click.pass_context

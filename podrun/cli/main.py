@@ -22,8 +22,21 @@ SECTIONS: tuple[tuple[str, dict[str, str]], ...] = (
         "Basic Commands",
         {
             "apply": "Apply a manifest to the machine, by file name or stdin",
+            "create": "Create a resource from a file or from stdin",
             "get": "Display one or many resources",
+            "edit": "Edit a resource from the default editor",
             "delete": "Delete resources by file names, stdin, names, or label selector",
+        },
+    ),
+    (
+        "Advanced Commands",
+        {
+            "diff": "Diff the live version against a would-be applied version",
+            "patch": "Update fields of a resource",
+            "replace": "Replace a resource by file name or stdin",
+            "wait": "Wait for a specific condition on one or many resources",
+            "label": "Update the labels on a resource",
+            "annotate": "Update the annotations on a resource",
         },
     ),
     (

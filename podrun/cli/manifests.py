@@ -14,6 +14,9 @@ from podrun.errors import PodrunError
 LIMIT = 3 * 1024 * 1024
 """Bytes that the server takes in one request."""
 
+DOWNLOADING = 30.0
+"""Seconds without a byte after which a server is given up."""
+
 SUFFIXES = (".json", ".yaml", ".yml")
 STDIN = "-"
 
@@ -37,12 +40,26 @@ def read(filenames: Sequence[str], *, recursive: bool) -> Iterator[Manifest]:
         if name == STDIN:
             yield Manifest("STDIN", _bounded(sys.stdin.buffer.read(LIMIT + 1), "STDIN"))
         elif name.startswith(("http://", "https://")):
-            raise PodrunError(
-                f'cannot read "{name}": manifests are read from files only', hint=f"curl -fsSL {name} | podrun ... -f -"
-            )
+            yield Manifest(name, _bounded(_downloaded(name), name))
         else:
             for path in _files(Path(name), recursive):
                 yield Manifest(str(path), _content(path))
+
+
+def _downloaded(address: str) -> bytes:
+    """PodrunError: no answer, or an answer that is no success."""
+    import http.client
+    import urllib.error
+    import urllib.request
+
+    try:
+        with urllib.request.urlopen(address, timeout=DOWNLOADING) as answer:
+            return bytes(answer.read(LIMIT + 1))
+    except urllib.error.HTTPError as error:
+        why = f"server reported {error.code} {error.reason}, status code={error.code}"
+        raise PodrunError(f'unable to read URL "{address}", {why}') from None
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise PodrunError(f'unable to read URL "{address}", {getattr(error, "reason", None) or error}') from None
 
 
 def _files(path: Path, recursive: bool) -> list[Path]:

@@ -125,7 +125,35 @@ def object_printer(form: str, *, no_headers: bool = False) -> Show:
         from podrun.cli import templates
 
         return templates.printer(name, text, no_headers=no_headers)
-    return lambda value: write_object(value, form)
+    shown = 0
+
+    def show(value: dict[str, Any]) -> None:
+        nonlocal shown
+        if shown and form == "yaml":
+            sys.stdout.write("---\n")
+        shown += 1
+        write_object(value, form)
+
+    return show
+
+
+DRY_RUN_MARKS = {"none": "", "client": " (dry run)", "server": " (server dry run)"}
+
+
+class Doing:
+    """Says what became of objects, one after the other: `pod/web created`, or as -o wants it."""
+
+    def __init__(self, form: str, dry_run: str = "none") -> None:
+        check(form, ("", "name", "json", "yaml", "jsonpath", "jsonpath-as-json", "jsonpath-file"))
+        self._form = form
+        self._mark = DRY_RUN_MARKS[dry_run]
+        self._show = object_printer(form) if shows_objects(form) else None
+
+    def done(self, title: str, word: str, value: dict[str, Any]) -> None:
+        if self._show is not None:
+            self._show(value)
+        else:
+            print(title if self._form == "name" else f"{title} {word}{self._mark}", flush=True)
 
 
 def items_of(answer: dict[str, Any]) -> list[dict[str, Any]]:

@@ -91,7 +91,7 @@ def in_files(client: Client, filenames: Sequence[str], *, recursive: bool, names
             raise error.during(f'error when reading "{manifest.source}"') from None
         for one in answer["results"]:
             resource = resources.of_kind(one["kind"])
-            found.append(Named(resource, one["namespace"], one["name"], one["object"], manifest.source))
+            found.append(Named(resource, one["namespace"], one["name"], one.get("object"), manifest.source))
     return found
 
 

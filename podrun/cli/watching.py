@@ -84,6 +84,8 @@ def await_gone(client: Client, gone: Sequence[tuple[Resource, str, str, str]], t
     for resource, namespace, name, uid in gone:
         try:
             while not _is_gone(client, resource, namespace, name, uid, deadline):
+                if deadline is not None and time.monotonic() > deadline:
+                    raise TimeoutError
                 time.sleep(RECONNECTING)
         except TimeoutError:
             raise PodrunError(f"timed out waiting for the condition on {resource.plural}/{name}") from None

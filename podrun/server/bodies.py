@@ -50,12 +50,21 @@ def of_kind(parsed: objects.Object, kind: kinds.Kind) -> objects.Object:
 async def read_json(request: web.Request) -> dict[str, Any]:
     """A JSON object; an empty body is an empty one."""
     body = await read(request)
-    if not body:
-        return {}
-    try:
-        value = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
-        raise status_errors.bad_request(f"the body of the request is not JSON: {error}") from None
+    value = _decoded(body) if body else {}
     if not isinstance(value, dict):
         raise status_errors.bad_request("the body of the request is not a JSON object")
     return value
+
+
+async def read_json_list(request: web.Request) -> list[Any]:
+    value = _decoded(await read(request))
+    if not isinstance(value, list):
+        raise status_errors.bad_request("the body of the request is not a JSON list")
+    return value
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.DecodeError as error:
+        raise status_errors.bad_request(f"the body of the request is not JSON: {error}") from None

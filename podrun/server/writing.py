@@ -10,13 +10,15 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from podrun.api import kinds, objects, parse, status_errors
-from podrun.server import admission, answers, applying, bodies, context, deletion, merging, resources
+from podrun.server import admission, answers, applying, bodies, context, deletion, json_patch, merging, resources
 
+JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
 _MERGES: dict[str, Callable[[Any, Any], Any]] = {
+    JSON_PATCH: json_patch.apply,
     MERGE_PATCH: merging.merge_patch,
     STRATEGIC_MERGE_PATCH: merging.strategic_merge_patch,
 }
@@ -130,16 +132,23 @@ async def _merge(
         unknown = f"the body of the request was in an unknown format ({request.content_type})"
         raise status_errors.unsupported_media_type(f"{unknown} - accepted media types include: {', '.join(accepted)}")
     kind = resources.kind_of(request)
-    changes = await bodies.read_json(request)
+    as_list = request.content_type == JSON_PATCH
+    changes = await (bodies.read_json_list(request) if as_list else bodies.read_json(request))
 
     def merged(old: objects.Object) -> objects.Object:
-        value = parse.from_value(merge(msgspec.json.decode(kinds.to_json(old)), changes))
+        try:
+            patched = merge(msgspec.json.decode(kinds.to_json(old)), changes)
+        except json_patch.PatchError as error:
+            text = f"the server rejected our request due to an error in our request: {error}"
+            raise status_errors.StatusError(422, "Invalid", text) from None
+        value = parse.from_value(patched)
         new = bodies.of_kind(value, kind)
         if (new.metadata.name, new.metadata.namespace) != (old.metadata.name, old.metadata.namespace):
             raise status_errors.bad_request("the name and the namespace of an object can't be patched")
         return change(new, old)
 
     current = resources.existing(request, resources.type_of(kind), kind.plural)
-    wanted = (changes.get("metadata") or {}).get("resourceVersion") or ""
+    metadata = {} if isinstance(changes, list) else changes.get("metadata")
+    wanted = (metadata or {}).get("resourceVersion") or ""
     expected = replace(current, metadata=objects.ObjectMeta(resource_version=wanted))
     return answers.with_change(await _change(request, expected, merged, durable=durable))

@@ -99,6 +99,7 @@ PURE = [
     "podrun/registry/credentials.py",
     "podrun/registry/messages.py",
     "podrun/registry/skopeo.py",
+    "podrun/server/json_patch.py",
 ]
 IMPURE = {"os", "socket", "asyncio", "time", "subprocess", "random", "secrets", "threading", "shutil", "select"}
 
