@@ -100,6 +100,11 @@ class Paths:
         return self.run_dir / "pulls"
 
     @property
+    def account_key(self) -> Path:
+        """Signs the tokens of service accounts."""
+        return self.root / "service-account.key"
+
+    @property
     def persistent(self) -> Path:
         """The directories of claims."""
         return self.root / "persistent"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cgroups.hierarchies import Hierarchies
 from podrun.image.store import Images
+from podrun.kubelet.account_tokens import AccountTokens
 from podrun.kubelet.node_policy import NodePolicy
 from podrun.kubelet.planner import Node
 from podrun.kubelet.protection import Protection
@@ -37,5 +38,6 @@ class Services:
     node: Node
     policy: NodePolicy
     protection: Protection
+    tokens: AccountTokens
     started_at: float  # of this kubelet, seconds since the epoch
     disk: ThreadPoolExecutor  # for what may block: volumes, trees that are removed

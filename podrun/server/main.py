@@ -24,6 +24,7 @@ from podrun.image import filesystem
 from podrun.image.store import Images
 from podrun.kubelet import huge_pages, node_policy
 from podrun.kubelet import node as this_node
+from podrun.kubelet.account_tokens import AccountTokens
 from podrun.kubelet.kubelet import Kubelet
 from podrun.kubelet.node_policy import NodePolicy
 from podrun.kubelet.planner import Node
@@ -178,6 +179,7 @@ def _services(
         cgroup_parent=cgroup_parent,
         boot_id=this_node.boot_id(),
         host=Host(name, this_node.host_addresses()),
+        tokens=AccountTokens(store, paths.account_key, paths.cluster_domain),
         started_at=time.time(),
         node=Node(this_node.memory_bytes(), str(images.layers_directory), huge_pages.sizes_in_use()),
         policy=_policy(paths),
