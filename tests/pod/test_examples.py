@@ -131,6 +131,15 @@ def shows_a_restart_by_a_failing_probe(node: Instance) -> None:
     assert "Killing Container app failed liveness probe, will be restarted" in events
 
 
+def shows_data_that_outlive_the_pod(node: Instance) -> None:
+    assert node.exec("redis", "redis-cli", "set", "greeting", "hello").stdout == "OK\n"
+    before = pods.uid(node.pod("redis"))
+    node.run("delete", "pod", "redis")
+    node.run("apply", "--wait", EXAMPLES / "redis.yaml")
+    assert pods.uid(node.pod("redis")) != before
+    assert node.exec("redis", "redis-cli", "get", "greeting").stdout == "hello\n"
+
+
 SHOWS: dict[str, Callable[[Instance], None]] = {
     "cpu-weights.yaml": shows_weights,
     "host-aliases.yaml": shows_more_names,
@@ -139,6 +148,7 @@ SHOWS: dict[str, Callable[[Instance], None]] = {
     "liveness.yaml": shows_a_restart_by_a_failing_probe,
     "localhost.yaml": shows_localhost,
     "memory-limit.yaml": shows_an_oom_kill,
+    "redis.yaml": shows_data_that_outlive_the_pod,
     "resources.yaml": shows_requests_and_limits,
     "shared-pid.yaml": shows_a_shared_pid_namespace,
     "sidecar.yaml": shows_a_shared_volume,
