@@ -218,3 +218,9 @@ def test_starting_loads_nothing_heavy(module: str) -> None:
     command = [sys.executable, "-c", code]
     loaded = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.split()
     assert set(loaded) & HEAVY == set()
+
+
+def test_libseccomp_is_the_kubelets_alone() -> None:
+    code = "import sys, podrun.shim.fork_server; print([name for name in sys.modules if 'libseccomp' in name])"
+    said = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    assert said == "[]\n"
