@@ -104,6 +104,31 @@ def test_no_mounts_no_namespaces_no_keyrings_no_modules(node: Instance, inside: 
         assert answers(node, inside, ["mount-cgroup", "memory", "/tmp"]) == [f"user namespace: {REFUSED}"]
 
 
+def test_without_a_filter_each_container_has_a_session_keyring_of_its_own(node: Instance) -> None:
+    free = {"seccompProfile": {"type": "Unconfined"}}
+    containers = [manifests.witness(name, "hang", securityContext=free) for name in ("one", "two")]
+    node.apply(manifests.pod("keyrings", *containers), wait=True)
+    session = call("keyctl", 0, -3, 0)  # KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING
+    ids = [answers(node, "keyrings", session, ["cat", "/proc/keys"], container=name) for name in ("one", "two")]
+    assert all(len(said) == 1 and said[0].startswith("returned ") for said in ids), ids
+    assert ids[0] != ids[1]
+
+
+def test_a_volume_in_place_of_dev_lifts_no_wall(node: Instance) -> None:
+    """CVE-2025-31133: what is masked is covered by /dev/null, which must not be the container's."""
+    plant = (
+        "rm -rf /v/*; ln -s /proc/sysrq-trigger /v/null; ln -s /proc/sys/kernel/core_pattern /v/console; mkdir /v/pts"
+    )
+    prepare = manifests.busybox("prepare", plant, volumeMounts=[{"name": "v", "mountPath": "/v"}])
+    main = manifests.witness("main", "heed-term", "then", "hang", volumeMounts=[{"name": "v", "mountPath": "/dev"}])
+    volumes = [{"name": "v", "emptyDir": {}}]
+    node.apply(manifests.pod("own-dev", main, initContainers=[prepare], volumes=volumes), wait=True)
+    said = answers(node, "own-dev", ["readlink", "/dev/null"], ["cat", "/proc/kcore"], ["cat", "/proc/keys"],
+                   ["cat", "/proc/interrupts"], ["open", "/proc/sysrq-trigger", "w"])  # fmt: skip
+    assert said[0] == "/proc/sysrq-trigger", "control: the volume is there"
+    assert set(said[1:]) <= {f"open: {READ_ONLY}", f"cat: {ABSENT}", f"open: {ABSENT}"}
+
+
 @pytest.mark.vm
 def test_the_machines_devices_stay_shut(node: Instance, inside: str) -> None:
     disk = min(entry.name for entry in Path("/sys/dev/block").iterdir()).split(":")
@@ -131,12 +156,17 @@ def test_a_program_gets_at_no_neighbour_of_its_own_machine(node: Instance, insid
 def test_who_shares_processes_sees_nothing_of_pause_nor_of_who_joins(node: Instance) -> None:
     """As root without CAP_SYS_PTRACE. With it, a container is privileged by intent."""
     stalker = manifests.witness("stalker", "stalk", "/stop", "then", "kill", "1", "9", "then", "hang")
-    node.apply(manifests.pod("stalked", stalker, manifests.busybox(), shareProcessNamespace=True), wait=True)
+    user = manifests.witness("user", "heed-term", "then", "hang", securityContext={"runAsUser": 1000})
+    node.apply(manifests.pod("stalked", stalker, manifests.busybox(), user, shareProcessNamespace=True), wait=True)
     for _ in range(15):
         node.exec("stalked", "true", container="main")
         node.exec("stalked", "/witness", "echo", "joined", container="stalker")
     said = answers(node, "stalked", ["peek", "1"], ["ls", "/proc/1/root"], ["write", "/stop", ""], container="stalker")
     assert said == ["open mem: Permission denied", REFUSED, "ls: Permission denied", "written"]
+    seen = answers(node, "stalked", ["ps"], container="user")
+    (neighbour,) = (line.split()[0] for line in seen if "stalk" in line)
+    said = answers(node, "stalked", ["peek", neighbour], ["kill", neighbour, "9"], container="user")
+    assert said == ["open mem: Permission denied", REFUSED, f"kill: {REFUSED}"], "another user's"
     pod = node.wait_for("stalked", lambda pod: "over" in node.log_lines(pod, "stalker"), "the stalker to be through")
     seen = node.log_lines(pod, "stalker")
     assert {"exe /witness", "exe /bin/sh", "denied"} <= set(seen), "control: it looked, and saw the others"
