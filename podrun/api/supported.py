@@ -64,8 +64,9 @@ CONTAINER_SECURITY = _rows("se_linux_options")
 
 LIMITS_NOT_YET = ("ephemeral-storage",)
 
-_VOLUMES = ("name", "empty_dir", "host_path", "persistent_volume_claim")
-VOLUME = _rows(*(field for field in Volume.__struct_fields__ if field not in _VOLUMES))
+CARRIED_OUT = ("config_map", "downward_api", "empty_dir", "host_path", "persistent_volume_claim", "projected", "secret")
+VOLUME = _rows(*(field for field in Volume.__struct_fields__ if field not in ("name", *CARRIED_OUT)))
+PROJECTION = _rows("cluster_trust_bundle", "pod_certificate", "service_account_token")
 
 
 def unsupported(pod: Pod) -> list[FieldError]:
@@ -79,6 +80,8 @@ def _pod(pod: Pod) -> Iterator[str]:
     for index, volume in enumerate(spec.volumes):
         where = f"spec.volumes[{index}]"
         yield from _refused(VOLUME, volume, where)
+        for number, projection in enumerate(volume.projected.sources if volume.projected else ()):
+            yield from _refused(PROJECTION, projection, f"{where}.projected.sources[{number}]")
     for shown, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
         for index, container in enumerate(containers):
             yield from _container(container, f"spec.{shown}[{index}]")

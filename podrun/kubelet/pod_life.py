@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from podrun.api import objects
-from podrun.kubelet import backoff, container_life
+from podrun.kubelet import backoff, container_life, volume_places
 from podrun.kubelet.happenings import (
     Effect,
     Emit,
@@ -83,7 +83,7 @@ def observe(
         case VolumesFailed(message):
             return _volumes_failed(life, message, now)
         case SandboxReady() | SandboxUnmade() | SandboxLeft() | ShimLost():
-            return _observe_sandbox(life, event, now)
+            return _observe_sandbox(pod, life, event, now)
         case Resumed(connected):
             return _resumed(life, connected), ()
         case ReferenceChanged():
@@ -224,7 +224,7 @@ def _volumes_failed(life: PodLife, message: str, now: float) -> tuple[PodLife, t
 
 
 def _observe_sandbox(
-    life: PodLife, event: SandboxReady | SandboxUnmade | SandboxLeft | ShimLost, now: float
+    pod: objects.Pod, life: PodLife, event: SandboxReady | SandboxUnmade | SandboxLeft | ShimLost, now: float
 ) -> tuple[PodLife, tuple[Effect, ...]]:
     sandbox = life.sandbox
     match event:
@@ -239,13 +239,20 @@ def _observe_sandbox(
             retry = now + backoff.retry_delay(sandbox.failures, initial=1.0)
             absent = SandboxLife("absent", attempt + 1, not_before=retry, failures=failures)
             emitted = Emit("Warning", "FailedCreatePodSandBox", f"Failed to create pod sandbox: {message}")
-            return replace(life, sandbox=absent), (emitted,)
+            return replace(life, sandbox=absent, volumes=_volumes_without_sandbox(pod, life)), (emitted,)
         case SandboxLeft():
             if sandbox.state != "leaving":
                 return life, ()
-            return replace(life, sandbox=SandboxLife("absent", sandbox.attempt + 1)), ()
+            absent = SandboxLife("absent", sandbox.attempt + 1)
+            return replace(life, sandbox=absent, volumes=_volumes_without_sandbox(pod, life)), ()
         case ShimLost():
             return _shim_lost(life, now)
+
+
+def _volumes_without_sandbox(pod: objects.Pod, life: PodLife) -> VolumesLife:
+    """What podrun writes went with the shim's memory: whether it can be had again is to be seen before the next one."""
+    is_gone = any(map(volume_places.is_written, pod.spec.volumes)) and life.volumes.state == "ready"
+    return VolumesLife() if is_gone else life.volumes
 
 
 def _shim_lost(life: PodLife, now: float) -> tuple[PodLife, tuple[Effect, ...]]:

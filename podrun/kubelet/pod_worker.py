@@ -27,6 +27,7 @@ from podrun.kubelet import (
     references,
     signals,
     status,
+    volume_files,
     volumes,
 )
 from podrun.kubelet.attendant import Attendant
@@ -63,6 +64,7 @@ from podrun.kubelet.lives import ContainerLife, PodLife
 from podrun.kubelet.sandbox import Sandbox
 from podrun.kubelet.services import Services
 from podrun.kubelet.shims import Link
+from podrun.kubelet.written_volumes import WrittenVolumes
 from podrun.shim.facts import Exited, Numbered, Started, StartFailed
 from podrun.shim.messages import Acknowledge, Kill, Launch, PrepareAttach, PrepareExec, Signal
 from podrun.store import errors
@@ -86,6 +88,7 @@ class PodWorker:
         self._inbox: asyncio.Queue[Happening] = asyncio.Queue()
         self._sandbox = Sandbox(services, self._place, self._inbox.put_nowait, self._shim_hung_up)
         self._images = ContainerImages(services, self._emit)
+        self._files = WrittenVolumes(services, self._place, self._sandbox, self._emit)
         self._launcher = Launcher(services, self._place, self._sandbox.held_root)
         self._attendant = Attendant(
             self._inbox.put_nowait,
@@ -111,6 +114,7 @@ class PodWorker:
     def sync(self, pod: objects.Pod) -> None:
         """The object changed."""
         self.pod = pod
+        self._files.follow(pod)
         self._inbox.put_nowait(Synced())
 
     def tell_of_change(self, changed: objects.Object) -> None:
@@ -119,6 +123,7 @@ class PodWorker:
         if metadata.namespace != self.pod.metadata.namespace:
             return
         if (type(changed).__name__, metadata.name) in references.of_pod(self.pod.spec):
+            self._files.follow(self.pod)
             self._inbox.put_nowait(ReferenceChanged())
 
     def forsake(self) -> None:
@@ -137,6 +142,7 @@ class PodWorker:
             task.cancel()
         await asyncio.gather(*self._effects, return_exceptions=True)
         await self._attendant.close()
+        await self._files.close()
         if self._sandbox.link is not None:
             await self._sandbox.link.close()
 
@@ -234,6 +240,7 @@ class PodWorker:
             await self._mourn()
         self._observe(Resumed(connected))
         if connected:
+            self._files.follow(self.pod)
             await self._catch_up()
         for effect in pod_life.unfinished(self.life):
             self._start(effect)
@@ -379,6 +386,7 @@ class PodWorker:
                 await loop.run_in_executor(
                     self._services.disk, volumes.prepare, self.pod, self._place, self._services.node.memory, claimed
                 )
+                self._files.files(self.pod)  # what is missing is missed before there is a sandbox
         except (PodrunError, OSError) as error:
             self._inbox.put_nowait(VolumesFailed(str(error)))
         else:
@@ -386,7 +394,7 @@ class PodWorker:
 
     async def _make_sandbox(self, attempt: int) -> None:
         try:
-            addresses = await self._sandbox.make(self.pod, attempt, self.life.applied)
+            addresses = await self._sandbox.make(self.pod, attempt, self.life.applied, self._files.write)
         except (PodrunError, OSError) as error:
             self._inbox.put_nowait(SandboxUnmade(attempt, str(error)))
         else:
@@ -458,7 +466,10 @@ class PodWorker:
 
 
 def _wish(pod: objects.Pod) -> tuple[object, ...]:
-    """What an object asks for. Labels and annotations ask for nothing; conditions of others open readiness gates."""
+    """What an object asks for. Labels and annotations ask for nothing, unless a volume shows them; conditions of others
+    open readiness gates."""
     meta = pod.metadata
     conditions = status.conditions_of_others(pod.status)
-    return replace(pod.spec, node_name=""), meta.deletion_timestamp, meta.deletion_grace_period_seconds, conditions
+    shown = (meta.labels, meta.annotations) if volume_files.shows_metadata(pod.spec) else ()
+    spec = replace(pod.spec, node_name="")
+    return spec, meta.deletion_timestamp, meta.deletion_grace_period_seconds, conditions, shown

@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import errno
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from cgroups.errors import CgroupError
 from cgroups.group import Group
@@ -22,7 +22,7 @@ from podrun.kubelet.services import Services
 from podrun.network.hosts import Names
 from podrun.shim import journal
 from podrun.shim.facts import Numbered, SandboxFailed, SandboxStarted
-from podrun.shim.messages import Done, ForkShim, Leave, MakeSandbox
+from podrun.shim.messages import Done, ForkShim, Hello, Leave, MakeSandbox, Welcome
 
 logger = logging.getLogger(__name__)
 
@@ -78,11 +78,21 @@ class Sandbox:
             raise shims.LinkClosed
         return f"/proc/{self._shim_pid}/root"
 
-    async def make(self, pod: objects.Pod, attempt: int, applied: int) -> tuple[str, ...]:
+    async def confirm(self) -> None:
+        """PodrunError: the shim is gone."""
+        if self.link is None:
+            raise shims.LinkClosed
+        await self.link.ask(Hello(), Welcome)
+
+    async def make(
+        self, pod: objects.Pod, attempt: int, applied: int, fill_memory: Callable[[objects.Pod], Awaitable[None]]
+    ) -> tuple[str, ...]:
         """Pause, holding the namespaces, with the network up: its addresses. PodrunError, OSError: nothing is left."""
         async with self._changing:
             try:
-                return await self._make(pod, attempt, applied)
+                addresses = await self._make(pod, attempt, applied)
+                await fill_memory(pod)
+                return addresses
             except BaseException:
                 await self._leave(pod)
                 raise

@@ -45,7 +45,7 @@ def _prepare(pod: objects.Pod, volume: objects.Volume, place: PodPlace, memory: 
         empty_dir.prepare(place.volume("empty-dir", volume.name))
     elif volume.host_path is not None:
         host_path.prepare(Path(volume.host_path.path), volume.host_path.type or "")
-    else:
+    elif not volume_places.is_written(volume):
         raise PodrunError("podrun does not carry out this kind of volume yet")
 
 

@@ -75,6 +75,7 @@ PURE = [
     "podrun/kubelet/pod_names.py",
     "podrun/kubelet/pod_ports.py",
     "podrun/kubelet/pod_steps.py",
+    "podrun/kubelet/volume_files.py",
     "podrun/kubelet/volume_places.py",
     "podrun/kubelet/probe_life.py",
     "podrun/kubelet/references.py",

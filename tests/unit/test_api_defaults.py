@@ -118,13 +118,14 @@ def test_what_podrun_does_not_do_yet_is_refused_by_path() -> None:
     env: [{name: A, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]
     resources: {limits: {ephemeral-storage: 1Gi}}
     securityContext: {seLinuxOptions: {level: s0}}
-  volumes: [{name: e, emptyDir: {medium: Memory}}, {name: s, secret: {secretName: s}}, {name: d, downwardAPI: {}}]
+  volumes: [{name: e, emptyDir: {medium: Memory}}, {name: s, nfs: {server: s, path: /}},
+    {name: t, projected: {sources: [{clusterTrustBundle: {name: b, path: x}}]}}]
   activeDeadlineSeconds: 3
   securityContext: {fsGroup: 0}
 """
     assert refused(spec) == [
-        "spec.volumes[1].secret",
-        "spec.volumes[2].downwardAPI",
+        "spec.volumes[1].nfs",
+        "spec.volumes[2].projected.sources[0].clusterTrustBundle",
         "spec.containers[0].resources.limits[ephemeral-storage]",
         "spec.containers[0].securityContext.seLinuxOptions: Forbidden: podrun sets no SELinux labels",
         "spec.securityContext.fsGroup",
@@ -139,5 +140,6 @@ def test_every_row_names_a_field_that_exists() -> None:
         (supported.CONTAINER, objects.Container),
         (supported.CONTAINER_SECURITY, objects.SecurityContext),
         (supported.VOLUME, objects.Volume),
+        (supported.PROJECTION, objects.VolumeProjection),
     ):
         assert {row.field for row in rows} <= set(type_.__struct_fields__)
