@@ -23,6 +23,7 @@ SECTIONS: tuple[tuple[str, dict[str, str]], ...] = (
         {
             "apply": "Apply a manifest to the machine, by file name or stdin",
             "create": "Create a resource from a file or from stdin",
+            "run": "Run a particular image on this machine",
             "get": "Display one or many resources",
             "edit": "Edit a resource from the default editor",
             "delete": "Delete resources by file names, stdin, names, or label selector",

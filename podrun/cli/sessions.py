@@ -38,6 +38,7 @@ class Attach:
     tty: bool
     quiet: bool = False
     detach_keys: str = detaching.DEFAULT
+    earlier: bool = False  # show first what was logged before
 
     def run(self, client: Client, pod: dict[str, Any], container: str) -> None:
         """Until the container ends or the user leaves. PodrunError."""
@@ -51,7 +52,14 @@ class Attach:
         ticket = client.ask("POST", path, query, headers=_SHIM_STREAMS)
         self._say(RECORDED)
         self._say(PROMPT)
-        wanted = streams.Wanted(stdin=self.stdin, raw=raw, detach=keys if raw else b"", redraw=True)
+
+        def show(logged: int) -> None:
+            if logged:
+                show_log(client, pod, container, limit=logged)
+
+        wanted = streams.Wanted(
+            self.stdin, raw, keys if raw else b"", redraw=True, earlier=show if self.earlier else None
+        )
         streams.run(ticket["socket"], ticket["token"], wanted)
         if raw and not self.quiet:
             print(_ended(pod, container))
@@ -65,6 +73,16 @@ class Attach:
     def _say(self, text: str) -> None:
         if not self.quiet:
             print(text, file=sys.stderr)
+
+
+def show_log(client: Client, pod: dict[str, Any], container: str, *, limit: int = 0) -> None:
+    """The text of a container's log on stdout, `limit` bytes of it unless 0."""
+    meta = pod["metadata"]
+    path = f"{resources.POD.path(meta['namespace'], meta['name'])}/log"
+    with client.open("GET", path, {"container": container, "limitBytes": limit or None}) as stream:
+        while piece := stream.read():
+            sys.stdout.buffer.write(piece)
+    sys.stdout.flush()
 
 
 def _ended(pod: dict[str, Any], container: str) -> str:

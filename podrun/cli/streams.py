@@ -9,7 +9,7 @@ import os
 import select
 import sys
 import termios
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from socket import recv_fds
@@ -40,12 +40,14 @@ class NotExecutedError(PodrunError):
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What was asked for. With `raw` our stdin is a terminal that shows the remote one; `detach` are the keys that
-    leave it, and with `redraw` the program there is made to show itself again."""
+    leave it, and with `redraw` the program there is made to show itself again. `earlier` is called with the number of
+    bytes that were logged before the streams begin."""
 
     stdin: bool = False
     raw: bool = False
     detach: bytes = b""
     redraw: bool = False
+    earlier: Callable[[int], None] | None = None
 
 
 def run(shim: str, token: str, wanted: Wanted) -> int | None:
@@ -64,6 +66,8 @@ def run(shim: str, token: str, wanted: Wanted) -> int | None:
             for descriptor in descriptors:
                 os.close(descriptor)
             raise _refusal(first)
+        if wanted.earlier is not None:
+            wanted.earlier(int(first.get("logged") or 0))
         return _run(_Copying(connection, rest, _ends(descriptors, wanted), Detacher(wanted.detach)), wanted)
 
 

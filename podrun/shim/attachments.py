@@ -126,9 +126,9 @@ class Attachment:
         self._outlets.append(made)
         return made
 
-    def begin(self, pid: int, descriptors: tuple[int, ...]) -> None:
+    def begin(self, pid: int, logged: int, descriptors: tuple[int, ...]) -> None:
         """Hand the outer ends out; they are closed here."""
-        self.connection.send(self._id, messages.ExecStarted(pid), descriptors)
+        self.connection.send(self._id, messages.ExecStarted(pid, logged), descriptors)
 
     def finish(self, code: int) -> None:
         """The container has ended: the client learns so after it has taken everything."""

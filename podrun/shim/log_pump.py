@@ -93,6 +93,12 @@ class LogStream:
         self._name = name.encode()
         self._file = file
         self._rest = b""  # the beginning of a line whose end has not come
+        self.logged = 0  # bytes that went into the log
+
+    @property
+    def unfinished(self) -> bytes:
+        """What was read and is not in the log yet."""
+        return self._rest
 
     def pump(self) -> bool:
         """Move what one read gives. False at the end of the pipe, which is then written out."""
@@ -128,7 +134,9 @@ class LogStream:
     def write(self, batch: bytes) -> None:
         for outlet in tuple(self.outlets):
             outlet.write(batch)
+        before = len(self._rest) + len(batch)
         entries, self._rest = format_entries(self._rest + batch, b"%s %s " % (_now(), self._name))
+        self.logged += before - len(self._rest)
         if entries:
             self._file.append(entries)
 
@@ -144,6 +152,7 @@ class LogStream:
         # An unterminated last line is tagged P, as containerd does: readers print it without a newline of their own.
         if self._rest:
             self._file.append(b"%s %s P %s\n" % (_now(), self._name, self._rest))
+            self.logged += len(self._rest)
             self._rest = b""
 
 

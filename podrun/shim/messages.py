@@ -115,7 +115,10 @@ class Exec:
 
 @dataclass(frozen=True, slots=True)
 class ExecStarted:
+    """`logged`, of an attachment: how many bytes of the log's text were written before the streams handed out begin."""
+
     pid: int
+    logged: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ class RunStreams:
         self._plan = launch_plan
         self._log = LogFile(launch_plan.log_path)
         self._streams: list[LogStream] = []
+        self._ended: list[LogStream] = []
         self._held_back: list[LogStream] = []
         self._console: Console | None = None
         self._stdin = -1  # our end of it: a pipe's, or the terminal's master
@@ -49,7 +50,7 @@ class RunStreams:
         self._watch(master, "stdout")
 
     def attach(self, attachment: Attachment, wanted: messages.PrepareAttach, pid: int) -> None:
-        """From now on the client gets what is written; before that it gets its ends (messages.Exec)."""
+        """From now on the client gets what is written, the line that has begun included (messages.Exec)."""
         ends = [self._input()] if wanted.stdin else []
         names = {"stdout"} if self._plan.tty else {"stdout", "stderr"}
         for name, asked in (("stdout", wanted.stdout), ("stderr", wanted.stderr)):
@@ -61,10 +62,12 @@ class RunStreams:
             if stream is None or name not in names:
                 outlet.finish()
             else:
+                outlet.write(stream.unfinished)  # a prompt, most often
                 stream.outlets.append(outlet)
                 outlet.on_room = functools.partial(self._resume, stream)
         self._attached.append(attachment)
-        attachment.begin(pid, tuple(ends))
+        logged = sum(stream.logged for stream in (*self._streams, *self._ended))
+        attachment.begin(pid, logged, tuple(ends))
 
     def detach(self, attachment: Attachment) -> None:
         if attachment in self._attached:
@@ -123,6 +126,7 @@ class RunStreams:
 
     def _close_stream(self, stream: LogStream) -> None:
         self._streams.remove(stream)
+        self._ended.append(stream)
         if stream in self._held_back:
             self._held_back.remove(stream)
         self._loop.unwatch(stream.pipe)

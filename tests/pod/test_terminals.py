@@ -162,3 +162,33 @@ def test_attach_to_a_container_without_a_terminal_says_so(target: Instance) -> N
         terminal.expect("pressing enter.")
         terminal.type(CTRL_C)
         assert terminal.code() == 130
+
+
+@pytest.mark.vm
+def test_run_on_a_terminal_ends_with_the_exit_code_and_leaves_no_pod(target: Instance) -> None:
+    words = ("run", "-it", "--rm", "--restart=Never", "once", f"--image={manifests.BUSYBOX}", "--env=A=b", "--", "sh")
+    with Terminal([COMMAND, *words], target.environment) as terminal:
+        terminal.expect("If you don't see a command prompt, try pressing enter.")
+        terminal.type(b"tty; echo A=$A; exit 6" + ENTER)
+        terminal.expect("/dev/pts/0\r\nA=b\r\n")
+        assert terminal.code() == 6
+        terminal.expect("pod default/once terminated (Error)")
+        terminal.expect('pod "once" deleted')
+        assert terminal.is_as_before()
+    target.wait_gone("once")
+
+
+def test_run_loses_nothing_of_what_is_written_before_it_is_attached(target: Instance) -> None:
+    script = "seq 1 20000; cat; exit 9"
+    words = ("run", "-i", "-q", "--rm", "--restart=Never", "piped", f"--image={manifests.BUSYBOX}")
+    result = target.run(*words, "--command", "--", "sh", "-c", script, stdin="fed in\n", check=False)
+    assert result.stdout == "".join(f"{n}\n" for n in range(1, 20001)) + "fed in\n"
+    assert result.returncode == 9
+    target.wait_gone("piped")
+    over = target.run(
+        "run", "--attach", "short", "--rm", "--restart=Never", f"--image={manifests.BUSYBOX}", "--", "echo", "said"
+    )
+    assert over.stdout.replace("said\n", "", 1) == 'pod "short" deleted\n'
+    absent = target.run("run", "-i", "--rm", "absent", "--image=none:1", "--image-pull-policy=Never", check=False)
+    assert "ErrImageNeverPull" in absent.stderr
+    target.wait_gone("short", "absent")
