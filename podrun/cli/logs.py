@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import sys
 from collections.abc import Sequence
@@ -31,6 +32,9 @@ podrun logs -p web
 
 # Show all logs of the last hour, of all containers
 podrun logs --since=1h --all-containers web
+
+# Follow all containers of several pods at once, saying which line comes from where
+podrun logs -f -l app=web --all-containers --prefix
 """
 
 NO_POD = """expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.
@@ -38,6 +42,8 @@ POD or TYPE/NAME is a required argument for the logs command
 See 'podrun logs -h' for help and examples"""
 
 TAIL_OF_MANY = 10
+COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)
+"""SGR codes of ECMA-48."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,8 @@ class Source:
 @click.option("--timestamps", is_flag=True, help="Include timestamps on each line in the log output")
 @click.option("--limit-bytes", type=int, default=0, help="Maximum bytes of logs to return. Defaults to no limit.")
 @click.option("--all-containers", is_flag=True, help="Get all containers' logs in the pod(s).")
+@click.option("--max-log-requests", type=int, default=5, help="How many logs may be followed at once.")
+@click.option("--ignore-errors", is_flag=True, help="Go on where the log of one container can't be had.")
 @click.option("--prefix", is_flag=True, help="Prefix each log line with the log source (pod name and container name)")
 @shared.selector_option
 @shared.namespace_option
@@ -82,6 +90,8 @@ def command(
     timestamps: bool,
     limit_bytes: int,
     all_containers: bool,
+    max_log_requests: int,
+    ignore_errors: bool,
     prefix: bool,
     selector: str,
     namespace: str | None,
@@ -115,12 +125,17 @@ def command(
     sources = [source for pod in pods for source in _sources(pod, where, container, everyone=all_containers)]
     if not sources:
         print(f"No resources found in {where} namespace.", file=sys.stderr)
+    if follow and len(sources) > max_log_requests:
+        raise PodrunError(
+            f"you are attempting to follow {len(sources)} log streams, but maximum allowed concurrency is "
+            f"{max_log_requests}, use --max-log-requests to increase the limit"
+        )
+    reader = _Reader(client, query, _prefixes(sources) if prefix else {}, ignore_errors)
     if follow and len(sources) > 1:
-        _all_at_once(client, sources, query, prefix)
+        reader.all_at_once(sources)
     else:
         for source in sources:
-            with client.open("GET", source.path, {**query, "container": source.container}) as stream:
-                _copy(stream, _prefix(source) if prefix else b"")
+            reader.copy(source)
 
 
 def _pod(client: Client, namespace: str, name: str) -> dict[str, Any]:
@@ -140,44 +155,71 @@ def _sources(pod: dict[str, Any], namespace: str, container: str, *, everyone: b
     return [Source(name, one, path) for one in chosen]
 
 
-def _prefix(source: Source) -> bytes:
-    return f"[pod/{source.pod}/{source.container}] ".encode()
+def _prefixes(sources: Sequence[Source]) -> dict[Source, bytes]:
+    """What stands before every line of each, in a colour of its own on a terminal."""
+    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    found = {}
+    for number, source in enumerate(sources):
+        text = f"[pod/{source.pod}/{source.container}]"
+        colour = COLOURS[number % len(COLOURS)]
+        found[source] = (f"\x1b[{colour}m{text}\x1b[0m " if coloured else f"{text} ").encode()
+    return found
 
 
-def _copy(stream: Stream, prefix: bytes) -> None:
-    out = sys.stdout.buffer
-    if prefix:
-        for line in stream.lines():
-            out.write(prefix + line + b"\n")
-            out.flush()
-        return
-    while piece := stream.read():
-        out.write(piece)
-        out.flush()
+class _Reader:
+    def __init__(self, client: Client, query: Query, prefixes: dict[Source, bytes], ignore_errors: bool) -> None:
+        self._client = client
+        self._query = query
+        self._prefixes = prefixes
+        self._ignore_errors = ignore_errors
 
+    def copy(self, source: Source) -> None:
+        stream = self._open(source)
+        if stream is None:
+            return
+        out, prefix = sys.stdout.buffer, self._prefixes.get(source, b"")
+        with stream:
+            if prefix:
+                for line in stream.lines():
+                    out.write(prefix + line + b"\n")
+                    out.flush()
+                return
+            while piece := stream.read():
+                out.write(piece)
+                out.flush()
 
-def _all_at_once(client: Client, sources: Sequence[Source], query: Query, prefix: bool) -> None:
-    """Whole lines of each, in the order in which they come."""
-    out = sys.stdout.buffer
-    poll = select.poll()
-    open_: dict[int, tuple[Stream, bytes, bytes]] = {}
-    for source in sources:
-        stream = client.open("GET", source.path, {**query, "container": source.container})
-        open_[stream.fileno()] = (stream, _prefix(source) if prefix else b"", b"")
-        poll.register(stream.fileno(), select.POLLIN)
-    ready = list(open_)  # At first all: a stream may hold what came together with its head.
-    while open_:
-        for descriptor in ready:
-            stream, before, pending = open_[descriptor]
-            piece = stream.read()
-            if not piece:
-                poll.unregister(descriptor)
-                stream.close()
-                del open_[descriptor]
-                lines = [pending] if pending else []
-            else:
-                *lines, pending = (pending + piece).split(b"\n")
-                open_[descriptor] = (stream, before, pending)
-            out.write(b"".join(before + line + b"\n" for line in lines))
-            out.flush()
-        ready = [descriptor for descriptor, _ in poll.poll()] if open_ else []
+    def _open(self, source: Source) -> Stream | None:
+        """None: it can't be had, which was said."""
+        try:
+            return self._client.open("GET", source.path, {**self._query, "container": source.container})
+        except StatusFailure as error:
+            if not self._ignore_errors:
+                raise
+            sys.stdout.flush()
+            print(error.message, file=sys.stderr)
+            return None
+
+    def all_at_once(self, sources: Sequence[Source]) -> None:
+        """Whole lines of each, in the order in which they come."""
+        poll = select.poll()
+        open_: dict[int, tuple[Stream, bytes, bytes]] = {}
+        for source in sources:
+            if stream := self._open(source):
+                open_[stream.fileno()] = (stream, self._prefixes.get(source, b""), b"")
+                poll.register(stream.fileno(), select.POLLIN)
+        ready = list(open_)  # At first all: a stream may hold what came together with its head.
+        while open_:
+            for descriptor in ready:
+                stream, before, pending = open_[descriptor]
+                piece = stream.read()
+                if not piece:
+                    poll.unregister(descriptor)
+                    stream.close()
+                    del open_[descriptor]
+                    lines = [pending] if pending else []
+                else:
+                    *lines, pending = (pending + piece).split(b"\n")
+                    open_[descriptor] = (stream, before, pending)
+                sys.stdout.buffer.write(b"".join(before + line + b"\n" for line in lines))
+                sys.stdout.buffer.flush()
+            ready = [descriptor for descriptor, _ in poll.poll()] if open_ else []

@@ -16,6 +16,7 @@ from podrun.errors import PodrunError
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+COMPLETE = "__complete"
 
 SECTIONS: tuple[tuple[str, dict[str, str]], ...] = (
     (
@@ -52,6 +53,14 @@ SECTIONS: tuple[tuple[str, dict[str, str]], ...] = (
     ),
     ("Image Commands", {"image": "Import, load, list and remove images"}),
     (
+        "Other Commands",
+        {
+            "api-resources": "Print the supported API resources on the server",
+            "api-versions": "Print the supported API versions on the server",
+            "completion": "Output shell completion code for the specified shell (bash, zsh, fish)",
+        },
+    ),
+    (
         "Machine Commands",
         {
             "kubelet": "Run the kubelet in the foreground",
@@ -73,9 +82,10 @@ class Podrun(click.Group):
         return [name for _, verbs in SECTIONS for name in verbs]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in self.list_commands(ctx):
+        if name != COMPLETE and name not in self.list_commands(ctx):
             return None
-        command = importlib.import_module(f"podrun.cli.{name}").command
+        module = "complete" if name == COMPLETE else name.replace("-", "_")
+        command = importlib.import_module(f"podrun.cli.{module}").command
         assert isinstance(command, click.Command)
         return command
 
@@ -93,7 +103,7 @@ class Podrun(click.Group):
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         parts = [HELP]
         for title, verbs in SECTIONS:
-            parts.append(f"{title}:\n" + "\n".join(f"  {name:<11} {text}" for name, text in verbs.items()))
+            parts.append(f"{title}:\n" + "\n".join(f"  {name:<13} {text}" for name, text in verbs.items()))
         parts.append("Usage:\n  podrun [-n NAMESPACE] [--debug] COMMAND [options]")
         parts.append('Use "podrun COMMAND --help" for more information about a given command.')
         formatter.write("\n\n".join(parts) + "\n")
