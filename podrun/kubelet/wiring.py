@@ -11,10 +11,12 @@ from ipaddress import ip_interface
 from typing import ParamSpec, TypeVar
 
 from podrun.errors import PodrunError
-from podrun.network import addresses, bridge, conntrack, firewall, host_ports, links
+from podrun.network import addresses, bridge, conntrack, firewall, host_ports, links, senders
 from podrun.network.addresses import Address, Interface
 from podrun.network.host_ports import HostPort, PortWish
 from podrun.network.netlink import Rtnetlink
+from podrun.network.nfnetlink import Nfnetlink
+from podrun.network.senders import Sender
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +33,7 @@ class Wiring:
         self._gateways = tuple(addresses.gateway(network) for network in self._networks)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="network")
         self._netlink: Rtnetlink | None = None
+        self._nfnetlink: Nfnetlink | None = None
         self._held: dict[str, tuple[Interface, ...]] = {}
         self._ports: dict[str, tuple[HostPort, ...]] = {}
         self._last: Address | None = None
@@ -71,14 +74,14 @@ class Wiring:
 
         The kernel takes 20 ms for a link, or has taken it with the dead namespace already. Nobody needs to wait.
         """
-        self._held.pop(uid, None)
-        self._thread.submit(self._disconnect, uid, self._ports.pop(uid, ()))
+        self._thread.submit(self._disconnect, uid, self._held.pop(uid, ()), self._ports.pop(uid, ()))
 
     def close(self) -> None:
         """After what was asked for is done."""
         self._thread.shutdown()
-        if self._netlink is not None:
-            self._netlink.close()
+        for each in (self._netlink, self._nfnetlink):
+            if each is not None:
+                each.close()
 
     def _note_ports(self, uid: str, wishes: Sequence[PortWish]) -> None:
         if ports := host_ports.of_pod(wishes, [interface.ip for interface in self._held[uid]]):
@@ -97,6 +100,12 @@ class Wiring:
             self._netlink = Rtnetlink()
         return self._netlink
 
+    @property
+    def _filter(self) -> Nfnetlink:
+        if self._nfnetlink is None:
+            self._nfnetlink = Nfnetlink()
+        return self._nfnetlink
+
     def _connect(self, uid: str, pid: int, netns: int) -> None:
         self._ensure_bridge()
         attachment = links.Attachment(
@@ -107,12 +116,28 @@ class Wiring:
             links.connect(self._host, descriptor, attachment)
         finally:
             os.close(descriptor)
+        self._let_send(uid)
         if ports := self._ports.get(uid):
             self._apply_ports(ports)
 
-    def _disconnect(self, uid: str, ports: tuple[HostPort, ...]) -> None:
+    def _let_send(self, uid: str) -> None:
+        try:
+            senders.add(self._filter, self._bridge, self._sender(uid, self._held[uid]))
+        except FileNotFoundError:
+            logger.warning("the firewall rules of bridge %s are gone; making them anew", self._bridge)
+            self._ensure_firewall()
+            self._apply_ports()
+        except OSError as error:
+            raise PodrunError(f"cannot bind the pod to its address: {error}") from error
+
+    def _sender(self, uid: str, held: tuple[Interface, ...]) -> Sender:
+        return senders.of_pod(self._bridge, uid, [interface.ip for interface in held])
+
+    def _disconnect(self, uid: str, held: tuple[Interface, ...], ports: tuple[HostPort, ...]) -> None:
         try:
             links.disconnect(self._host, self._bridge, uid)
+            if held and uid not in self._held:
+                senders.remove(self._filter, self._bridge, self._sender(uid, held))
             if ports:
                 self._apply_ports(ports)
             self._remove_bridge_if_idle()
@@ -144,9 +169,15 @@ class Wiring:
         if not self._bridge_ready:
             self._mtu = links.host_mtu(self._host)
             bridge.ensure(self._host, self._bridge, self._gateways, self._mtu)
-            for warning in firewall.ensure(self._bridge, self._networks):
-                logger.warning("%s", warning)
+            self._ensure_firewall()
             self._bridge_ready = True
+
+    def _ensure_firewall(self) -> None:
+        for warning in firewall.ensure(self._bridge, self._networks):
+            logger.warning("%s", warning)
+        ipv6 = any(network.version == 6 for network in self._networks)
+        held = [self._sender(uid, interfaces) for uid, interfaces in tuple(self._held.items())]
+        senders.ensure(self._bridge, held, ipv6=ipv6)
 
     def _remove_bridge_if_idle(self) -> None:
         if self._bridge_ready and not self._held:

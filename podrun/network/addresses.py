@@ -30,6 +30,18 @@ def gateway(network: Network) -> Interface:
     return ipaddress.ip_interface(f"{network[1]}/{network.prefixlen}")
 
 
+def mac(address: Address) -> str:
+    """The locally administered MAC of whoever has this address: it follows, so that nobody has to remember it."""
+    return ":".join(f"{byte:02x}" for byte in b"\x0a\x58" + address.packed[-4:])
+
+
+def link_local(mac_address: str) -> ipaddress.IPv6Address:
+    """What the kernel makes of a MAC, RFC 4291 appendix A."""
+    octets = bytes.fromhex(mac_address.replace(":", ""))
+    identifier = bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:]
+    return ipaddress.IPv6Address(b"\xfe\x80" + bytes(6) + identifier)
+
+
 def allocate(network: Network, in_use: Collection[Address], after: Address | None = None) -> Interface:
     """A free address for a pod, with the network's prefix.
 

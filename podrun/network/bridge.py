@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from podrun.errors import PodrunError
-from podrun.network import links, messages, netlink
+from podrun.network import addresses, links, messages, netlink
 from podrun.network.addresses import Interface, Network
 
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
@@ -23,11 +23,6 @@ RESTORE = ":ip_forward-was-0"
 
 def alias(name: str, restore_forwarding: bool) -> str:
     return f"{OWNED}{name}" + (RESTORE if restore_forwarding else "")
-
-
-def mac(gateway: Interface) -> str:
-    """A locally administered address that follows from the gateway's: the same after every restart."""
-    return ":".join(f"{byte:02x}" for byte in b"\x0a\x58" + gateway.ip.packed[-4:])
 
 
 def ensure(host: netlink.Rtnetlink, name: str, gateways: tuple[Interface, ...], mtu: int) -> None:
@@ -41,7 +36,7 @@ def ensure(host: netlink.Rtnetlink, name: str, gateways: tuple[Interface, ...], 
         _refuse_overlap(host, 0 if link is None else link["index"], gateways)
         if link is None:
             # One system call for creating and naming the owner: a kill can't come between.
-            host.change(messages.create_bridge(name, mac(gateways[0]), mtu), _bridge_up(name, False, mtu))
+            host.change(messages.create_bridge(name, addresses.mac(gateways[0].ip), mtu), _bridge_up(name, False, mtu))
         else:
             host.change(_bridge_up(name, _restores_forwarding(link), mtu))
         _set_addresses(host, name, gateways)

@@ -2,7 +2,8 @@
 
 One nftables table per bridge, replaced as a whole in one transaction. An accept in it can't outvote a drop elsewhere,
 so hosts that drop (Docker, ufw, rules of their own) get rules in that chain, with a comment that names their owner.
-Host ports are in host_ports.
+Host ports are in host_ports, what
+pods may send in senders.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from podrun.errors import PodrunError
-from podrun.network import host_ports, nft
+from podrun.network import host_ports, nft, senders
 from podrun.network.addresses import Network
 from podrun.network.nft import Command
 
@@ -52,7 +53,10 @@ def ensure(bridge: str, networks: Sequence[Network]) -> tuple[str, ...]:
     ruleset = nft.ruleset(f"cannot read the firewall for bridge {bridge}")
     chains = dropping_chains(ruleset)
     table = own_table(bridge, networks, guarded=bool(chains))
-    nft.run(f"cannot set up the firewall for bridge {bridge}", [*_removal(ruleset, bridge, (owner(bridge),)), *table])
+    nft.run(
+        f"cannot set up the firewall for bridge {bridge}",
+        [*_removal(ruleset, bridge, [("inet", owner(bridge))]), *table],
+    )
     warnings = []
     for chain in chains:
         purpose = f"cannot let pods through chain {chain.name} of table {chain.family} {chain.table}"
@@ -64,9 +68,17 @@ def ensure(bridge: str, networks: Sequence[Network]) -> tuple[str, ...]:
 
 
 def remove(bridge: str) -> bool:
-    """Take away every rule of this bridge, host ports included. False where there was none. Raises PodrunError."""
+    """Take away every rule of this bridge, also those of host_ports and senders. False where there was none.
+
+    Raises PodrunError.
+    """
     ruleset = nft.ruleset(f"cannot read the firewall for bridge {bridge}")
-    commands = _removal(ruleset, bridge, (owner(bridge), host_ports.table_name(bridge)))
+    tables = (
+        ("inet", owner(bridge)),
+        ("inet", host_ports.table_name(bridge)),
+        ("bridge", senders.table_name(bridge)),
+    )
+    commands = _removal(ruleset, bridge, tables)
     if commands:
         nft.run(f"cannot remove the firewall of bridge {bridge}", commands)
     return bool(commands)
@@ -128,7 +140,7 @@ def _is_ours(rule: Command, bridge: str) -> bool:
     return any(expression == [nft.meta(direction, "==", bridge), comment, {"accept": None}] for direction in DIRECTIONS)
 
 
-def _removal(ruleset: list[Command], bridge: str, tables: Collection[str]) -> list[Command]:
+def _removal(ruleset: list[Command], bridge: str, tables: Collection[tuple[str, str]]) -> list[Command]:
     commands: list[Command] = [
         {"delete": {"rule": {**_place(rule.chain), "handle": rule.handle}}} for rule in own_rules(ruleset, bridge)
     ]
@@ -136,7 +148,7 @@ def _removal(ruleset: list[Command], bridge: str, tables: Collection[str]) -> li
     return commands + [
         {"delete": {"table": {"family": table["family"], "name": table["name"]}}}
         for table in found
-        if table["name"] in tables
+        if (table["family"], table["name"]) in tables
     ]
 
 

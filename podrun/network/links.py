@@ -1,7 +1,8 @@
 """One veth pair per pod: the host's end a port of the bridge, the pod's end made inside its network namespace as eth0.
 
-A host end is named after (bridge, pod uid) and says so in its alias, so its owner follows from the link alone. Nothing
-here filters what a pod sends: rules against spoofed addresses belong to the host end, in nftables' bridge family.
+A host end is named after (bridge, pod uid) and says so in its alias, so its owner follows from the link alone. The
+pod's MAC follows from its address, and the bridge is told where it is: it learns nothing from pods. What they may send
+is bounded in senders.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from podrun.errors import PodrunError
-from podrun.network import messages, netlink
+from podrun.network import addresses, messages, netlink
 from podrun.network.addresses import Address, Interface
 
 LOOPBACK_INDEX = 1
 POD_LINK = "eth0"
-HOST_END = re.compile(r"pr[0-9a-f]{11}")
+HOST_END = re.compile(r"pr[0-9a-f]{13}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,19 @@ class Attachment:
     gateways: tuple[Address, ...]
     mtu: int
 
+    @property
+    def mac(self) -> str:
+        return addresses.mac(self.addresses[0].ip)
+
+
+def port_prefix(bridge: str) -> str:
+    """What the names of all host ends of a bridge begin with."""
+    return "pr" + hashlib.sha256(bridge.encode()).hexdigest()[:5]
+
 
 def host_end(bridge: str, pod_uid: str) -> str:
-    """The name of the host's end: 13 of the 15 characters that a link name may have."""
-    return "pr" + hashlib.sha256(f"{bridge}\0{pod_uid}".encode()).hexdigest()[:11]
+    """The name of the host's end: the 15 characters that a link name may have."""
+    return port_prefix(bridge) + hashlib.sha256(pod_uid.encode()).hexdigest()[:8]
 
 
 def alias(bridge: str, pod_uid: str) -> str:
@@ -56,6 +66,8 @@ def connect(host: netlink.Rtnetlink, netns_fd: int, attachment: Attachment) -> N
             if error.errno != errno.EEXIST:
                 raise
             _adopt_or_replace(host, netns_fd, attachment, bridge_index)
+        port = host.get(messages.get_link(name=host_end(attachment.bridge, attachment.pod_uid)))
+        host.change(messages.expect_mac(port["index"], attachment.mac))
         _configure_pod(netns_fd, attachment)
     except OSError as error:
         raise PodrunError(f"cannot connect the pod to bridge {attachment.bridge}: {error}") from error
@@ -141,7 +153,7 @@ def addresses_of(rtnetlink: netlink.Rtnetlink, index: int = 0) -> list[tuple[int
 def _new_pair(attachment: Attachment, netns_fd: int, bridge_index: int) -> tuple[netlink.Request, netlink.Request]:
     name = host_end(attachment.bridge, attachment.pod_uid)
     return (
-        messages.create_veth(name, POD_LINK, netns_fd, bridge_index, attachment.mtu),
+        messages.create_veth(name, POD_LINK, attachment.mac, netns_fd, bridge_index, attachment.mtu),
         messages.port_up(name, alias(attachment.bridge, attachment.pod_uid)),
     )
 
@@ -174,7 +186,7 @@ def _configure_pod(netns_fd: int, attachment: Attachment) -> None:
         pod.change(
             messages.link_up(index=LOOPBACK_INDEX),
             *(messages.add_address(index, address) for address in attachment.addresses),
-            messages.link_up(index=index),
+            messages.link_up(index=index, mac=attachment.mac),
             *(messages.add_default_route(index, gateway) for gateway in attachment.gateways),
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from pyroute2.netlink.rtnl import ifaddrmsg, ifinfmsg, rtmsg
+from pyroute2.netlink.rtnl import ifaddrmsg, ifinfmsg, ndmsg, rtmsg
 
 from podrun.network import netlink
 from podrun.network.addresses import Address, Interface
@@ -16,6 +16,9 @@ from podrun.network.addresses import Address, Interface
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 RTM_NEWROUTE, RTM_GETROUTE = 24, 26
+RTM_NEWNEIGH = 28
+NTF_MASTER = 0x4  # the entry is the bridge's, not the port's own
+NUD_NOARP, NUD_REACHABLE = 0x40, 0x2
 IFF_UP = 1
 RT_TABLE_MAIN = 254
 RT_SCOPE_UNIVERSE = 0
@@ -38,8 +41,10 @@ def delete_link(name: str) -> netlink.Request:
     return netlink.Request(f"delete link {name}", RTM_DELLINK, _link(name))
 
 
-def link_up(name: str = "", index: int = 0) -> netlink.Request:
-    return netlink.Request(f"bring up {name or index}", RTM_NEWLINK, _up(_link(name, index)))
+def link_up(name: str = "", index: int = 0, mac: str = "") -> netlink.Request:
+    body = _up(_link(name, index))
+    body["attrs"] += [("IFLA_ADDRESS", mac)] if mac else []
+    return netlink.Request(f"bring up {name or index}", RTM_NEWLINK, body)
 
 
 def create_bridge(name: str, mac: str, mtu: int) -> netlink.Request:
@@ -61,9 +66,12 @@ def set_alias(name: str, alias: str) -> netlink.Request:
     return netlink.Request(f"set alias of {name}", RTM_NEWLINK, body)
 
 
-def create_veth(name: str, peer_name: str, peer_netns_fd: int, bridge_index: int, mtu: int) -> netlink.Request:
+def create_veth(
+    name: str, peer_name: str, peer_mac: str, peer_netns_fd: int, bridge_index: int, mtu: int
+) -> netlink.Request:
     """A pair whose peer is born inside the other namespace, so it is never seen in this one."""
     peer = [("IFLA_IFNAME", peer_name), ("IFLA_NET_NS_FD", peer_netns_fd), ("IFLA_MTU", mtu)]
+    peer.append(("IFLA_ADDRESS", peer_mac))
     body = _link(name)
     body["attrs"] += [
         ("IFLA_MTU", mtu),
@@ -82,15 +90,26 @@ def plug_in(name: str, bridge_index: int) -> netlink.Request:
 def port_up(name: str, alias: str) -> netlink.Request:
     """The second half of a port, once it is plugged in: the kernel ignores an alias while it creates a link.
 
-    Hairpin mode (IFLA_BRPORT_MODE) lets a pod reach itself by a translated address.
+    Hairpin mode (IFLA_BRPORT_MODE) lets a pod reach itself by a translated address. What a pod sends teaches the bridge
+    nothing, and what is for a MAC that nobody has does not come out here: which MAC is where, `expect_mac` says.
     """
     body = _up(_link(name))
-    port = _nest("IFLA_INFO_SLAVE_DATA", ("IFLA_BRPORT_MODE", 1))
+    settings = (("IFLA_BRPORT_MODE", 1), ("IFLA_BRPORT_LEARNING", 0), ("IFLA_BRPORT_UNICAST_FLOOD", 0))
+    port = _nest("IFLA_INFO_SLAVE_DATA", *settings)
     body["attrs"] += [
         ("IFLA_IFALIAS", alias),
         _nest("IFLA_LINKINFO", ("IFLA_INFO_SLAVE_KIND", "bridge"), port),
     ]
     return netlink.Request(f"set up port {name}", RTM_NEWLINK, body)
+
+
+def expect_mac(port_index: int, mac: str) -> netlink.Request:
+    """A static entry in the table of the port's bridge: frames for this MAC go there and nowhere else. bridge(8)"""
+    body = ndmsg.ndmsg()
+    body["family"], body["ifindex"] = socket.AF_BRIDGE, port_index
+    body["state"], body["flags"] = NUD_NOARP | NUD_REACHABLE, NTF_MASTER
+    body["attrs"] = [("NDA_LLADDR", mac)]
+    return netlink.Request(f"expect {mac} behind {port_index}", RTM_NEWNEIGH, body, CREATE_OR_REPLACE)
 
 
 def list_addresses(index: int = 0) -> netlink.Request:

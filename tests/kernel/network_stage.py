@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from podrun.linux import clone3, namespaces
-from podrun.network import addresses, bridge, firewall, links, netlink
+from podrun.network import addresses, bridge, firewall, links, netlink, senders
+from podrun.network.nfnetlink import Nfnetlink
 
 GENEROUS = 20.0  # seconds that a connection may take on a busy machine
 HOST_OUTSIDE = "203.0.113.1"
@@ -44,6 +45,7 @@ class Stage:
     networks: tuple[addresses.Network, ...] = addresses.pod_networks("198.18.7.0/24")
     mtu: int = 1400
     last: addresses.Address | None = None
+    senders: list[senders.Sender] = field(default_factory=list)
 
     @property
     def gateway(self) -> addresses.Interface:
@@ -52,6 +54,7 @@ class Stage:
     def build(self) -> None:
         bridge.ensure(self.rtnetlink, self.bridge, (self.gateway,), self.mtu)
         firewall.ensure(self.bridge, self.networks)
+        senders.ensure(self.bridge, self.senders, ipv6=any(network.version == 6 for network in self.networks))
 
     def tear_down(self) -> None:
         links.sweep(self.rtnetlink, self.bridge, ())
@@ -77,7 +80,15 @@ class Stage:
     def pod(self) -> Pod:
         pod = self.wish()
         links.connect(self.rtnetlink, pod.netns, pod.attachment)
+        self.let_send(pod)
         return pod
+
+    def let_send(self, pod: Pod) -> None:
+        sender = senders.of_pod(self.bridge, pod.uid, [interface.ip for interface in pod.attachment.addresses])
+        self.senders.append(sender)
+        nfnetlink = Nfnetlink()
+        senders.add(nfnetlink, self.bridge, sender)
+        nfnetlink.close()
 
     def world(self) -> int:
         """A machine outside, which the host's default route leads to and which knows no pods."""

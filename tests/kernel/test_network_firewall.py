@@ -126,10 +126,10 @@ def test_a_table_that_only_its_owner_may_change_is_a_warning(stage: Stage) -> No
     assert warnings[0].startswith("cannot let pods through chain forward of table inet theirs: ")
 
 
-def test_an_open_host_gets_nothing_but_masquerade(stage: Stage) -> None:
+def test_an_open_host_gets_masquerade_and_bound_senders_and_nothing_else(stage: Stage) -> None:
     stage.build()
     ruleset = json.loads(run("nft -j list ruleset"))["nftables"]
-    assert [entry["chain"]["name"] for entry in ruleset if "chain" in entry] == ["postrouting"]
+    assert [entry["chain"]["name"] for entry in ruleset if "chain" in entry] == ["postrouting", "prerouting"]
 
 
 def test_removing_what_is_not_there_is_no_error(stage: Stage) -> None:

@@ -12,7 +12,7 @@ import network_stage
 import pytest
 from network_stage import HOST_OUTSIDE, WORLD, Pod, Stage, run
 
-from podrun.network import bridge, conntrack, host_ports, netlink
+from podrun.network import addresses, conntrack, host_ports, netlink
 
 LOCALHOST = "127.0.0.1"
 # What a host that drops forwarded packets looks like, with what Docker and ufw have in common.
@@ -116,8 +116,8 @@ def test_a_client_that_keeps_its_port_reaches_the_new_owner(stage: Stage) -> Non
 
 def test_the_last_port_takes_everything_with_it(stage: Stage) -> None:
     stage.build()
-    before = run("nft list ruleset")
     pod = stage.pod()
+    before = run("nft list ruleset")
     switch = Path(f"/proc/sys/net/ipv4/conf/{stage.bridge}/route_localnet")
     open_ports(stage, pod, ("TCP", "", 8080, 80))
     assert switch.read_text() == "1\n"
@@ -143,7 +143,7 @@ def test_a_pod_cannot_reach_what_listens_on_the_hosts_loopback(stage: Stage) -> 
     secret = datagrams(stage, stage.here(), LOCALHOST)
     open_ports(stage, pod, ("TCP", "", 8080, 80))
     packet = frames.ipv4_datagram(pod.ip, LOCALHOST, secret.getsockname()[1], b"attack")
-    attack = frames.frame(frames.mac_of(pod.netns, "eth0"), bridge.mac(stage.gateway), frames.IPV4, packet)
+    attack = frames.frame(frames.mac_of(pod.netns, "eth0"), addresses.mac(stage.gateway.ip), frames.IPV4, packet)
     frames.send(pod.netns, "eth0", attack)
     assert not hears(secret)
     run(f"nft flush chain inet {host_ports.table_name(stage.bridge)} guard")

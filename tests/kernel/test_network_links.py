@@ -81,6 +81,7 @@ def test_connecting_completes_what_was_left_half_made(stage: Stage) -> None:
     name = links.host_end(stage.bridge, pod.uid)
     run(f"ip link add {name} type veth peer name eth0 netns /proc/{os.getpid()}/fd/{pod.netns}")
     links.connect(stage.rtnetlink, pod.netns, pod.attachment)
+    stage.let_send(pod)
     assert f"alias podrun:{stage.bridge}:{pod.uid}" in run(f"ip link show {name}")
     inside(pod.netns, f"ping -c 1 -W 20 {stage.gateway.ip}")
 
