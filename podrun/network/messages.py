@@ -41,10 +41,14 @@ def delete_link(name: str) -> netlink.Request:
     return netlink.Request(f"delete link {name}", RTM_DELLINK, _link(name))
 
 
-def link_up(name: str = "", index: int = 0, mac: str = "") -> netlink.Request:
-    body = _up(_link(name, index))
-    body["attrs"] += [("IFLA_ADDRESS", mac)] if mac else []
-    return netlink.Request(f"bring up {name or index}", RTM_NEWLINK, body)
+def link_up(name: str = "", index: int = 0) -> netlink.Request:
+    return netlink.Request(f"bring up {name or index}", RTM_NEWLINK, _up(_link(name, index)))
+
+
+def set_mac(index: int, mac: str) -> netlink.Request:
+    body = _link(index=index)
+    body["attrs"].append(("IFLA_ADDRESS", mac))
+    return netlink.Request(f"set MAC of {index}", RTM_NEWLINK, body)
 
 
 def create_bridge(name: str, mac: str, mtu: int) -> netlink.Request:

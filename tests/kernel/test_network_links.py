@@ -131,7 +131,7 @@ def test_a_sweep_leaves_other_instances_alone(stage: Stage) -> None:
 def test_a_missing_bridge_is_named(stage: Stage) -> None:
     pod = stage.wish()
     attachment = replace(pod.attachment, bridge="prtnone")
-    with pytest.raises(PodrunError, match="cannot connect the pod to bridge prtnone: look at link prtnone: No such"):
+    with pytest.raises(PodrunError, match="cannot connect the pod to bridge prtnone: no interface with this name"):
         links.connect(stage.rtnetlink, pod.netns, attachment)
 
 
