@@ -45,7 +45,7 @@ SPEC = (
     Row("priority", (0,)),
 )
 
-POD_SECURITY = (*_rows("fs_group", "fs_group_change_policy", "se_linux_change_policy", "se_linux_options"),)
+POD_SECURITY = (*_rows("se_linux_change_policy", "se_linux_options"),)
 
 CONTAINER = (
     *_rows("volume_devices"),

@@ -46,6 +46,11 @@ def is_in_memory(volume: objects.Volume) -> bool:
     return volume.empty_dir is not None and volume.empty_dir.medium != ""
 
 
+def is_on_disk(volume: objects.Volume) -> bool:
+    """An emptyDir that is a directory of the pod."""
+    return volume.empty_dir is not None and volume.empty_dir.medium == ""
+
+
 def held(pod: objects.Pod, place: PodPlace, memory: int) -> tuple[Held, ...]:
     """The file systems that the shim mounts. `memory`: bytes of the machine. PodrunError: a medium can't be had."""
     found = [memory_mount(pod, volume, place, memory) for volume in pod.spec.volumes if is_in_memory(volume)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from podrun.kubelet import mount_plan, volume_places
 from podrun.kubelet.claims import ClaimedDirectory
 from podrun.kubelet.mount_plan import Source
 from podrun.kubelet.places import PodPlace
-from podrun.volume import empty_dir, host_path, huge_pages, persistent, propagation, subpaths
+from podrun.volume import empty_dir, host_path, huge_pages, ownership, persistent, propagation, subpaths
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ def prepare(pod: objects.Pod, place: PodPlace, memory: int, claimed: Claimed) ->
                 _link(place.volume("persistent-volume-claim", volume.name), claimed[volume.name])
             else:
                 _prepare(pod, volume, place, memory)
+            _give_to_group(pod, volume, place, claimed)
         except (OSError, PodrunError) as error:
             raise PodrunError(f'MountVolume.SetUp failed for volume "{volume.name}" : {error}') from error
 
@@ -47,6 +49,26 @@ def _prepare(pod: objects.Pod, volume: objects.Volume, place: PodPlace, memory: 
         host_path.prepare(Path(volume.host_path.path), volume.host_path.type or "")
     elif not volume_places.is_written(volume):
         raise PodrunError("podrun does not carry out this kind of volume yet")
+
+
+def _give_to_group(pod: objects.Pod, volume: objects.Volume, place: PodPlace, claimed: Claimed) -> None:
+    """fsGroup, of what is on the disk and podrun's to give away: a hostPath is not, as a volume or behind a claim."""
+    group = volume_places.fs_group(pod)
+    claim = volume.persistent_volume_claim
+    directory = claimed.get(volume.name)
+    given = volume_places.is_on_disk(volume) or (
+        claim is not None and not claim.read_only and isinstance(directory, ClaimedDirectory) and directory.type is None
+    )
+    if group is None or not given:
+        return
+    # The change policy is for what outlives pods (pkg/volume/emptydir hands none on).
+    context = pod.spec.security_context
+    on_mismatch = claim is not None and context is not None and context.fs_group_change_policy == "OnRootMismatch"
+    opened = os.open(volume_places.sources(pod, place)[volume.name].path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        ownership.give_to_group(opened, group, unless_root_fits=on_mismatch)
+    finally:
+        os.close(opened)
 
 
 def _link(place: Path, directory: ClaimedDirectory | PodrunError) -> None:

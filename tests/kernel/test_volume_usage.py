@@ -82,7 +82,7 @@ def test_a_tree_that_is_rearranged_meanwhile_leads_nowhere_else(tmp_path: Path) 
     mover.start()
     try:
         for _ in range(100):
-            assert usage.measure_path(str(volume)).inodes <= 152
+            assert usage.measure_path(str(volume)).inodes < 500
     finally:
         done.set()
         mover.join()
