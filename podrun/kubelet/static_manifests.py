@@ -24,6 +24,9 @@ SUFFIXES = (".yaml", ".yml", ".json")
 TOLERATION = objects.Toleration(operator="Exists", effect="NoExecute")
 """Of every static pod: trouble of the node is no reason to end it."""
 
+LASTING = (objects.Namespace, objects.PersistentVolumeClaim)
+"""What stays when its file goes: others may have something in it."""
+
 Key = tuple[str, str, str]
 """Kind, namespace, name."""
 
@@ -131,11 +134,12 @@ def steps(wishes: Wishes, present: Iterable[objects.Object]) -> list[Step]:
             continue
         if wanted is None:
             unknown = stored.metadata.annotations.get(FILE) in wishes.unknown
-            if not unknown and not isinstance(stored, objects.Namespace):
+            if not unknown and not isinstance(stored, LASTING):
                 taken.append(Remove(stored))
+        elif isinstance(stored, objects.PersistentVolumeClaim):
+            continue  # it is bound
         elif wanted.metadata.annotations[HASH] != stored.metadata.annotations.get(HASH):
             taken.append(Remove(stored) if isinstance(stored, objects.Pod) else Change(wanted))
-    order = (objects.Namespace, objects.ConfigMap, objects.Secret, objects.Pod)
     missing = [each for key, each in wishes.objects.items() if key not in found]
-    missing.sort(key=lambda each: order.index(type(each)) if type(each) in order else 0)
+    missing.sort(key=lambda each: (not isinstance(each, objects.Namespace), isinstance(each, objects.Pod)))
     return [*taken, *map(Create, missing)]

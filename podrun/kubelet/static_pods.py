@@ -27,7 +27,14 @@ logger = logging.getLogger(__name__)
 RESCAN = 20.0  # seconds, as the kubelet's fileCheckFrequency
 LARGEST = 3 << 20  # bytes of a file, as of a request
 CHANGES = Mask.CLOSE_WRITE | Mask.MOVED_FROM | Mask.MOVED_TO | Mask.DELETE | Mask.ONLYDIR
-KINDS = (objects.Pod, objects.Namespace, objects.ConfigMap, objects.Secret)
+KINDS = (
+    objects.Pod,
+    objects.Namespace,
+    objects.ConfigMap,
+    objects.Secret,
+    objects.ServiceAccount,
+    objects.PersistentVolumeClaim,
+)
 
 Version = tuple[int, int, int, int] | None
 """What changes when a file does: inode, size, times."""
@@ -46,7 +53,7 @@ class StaticPods:
         self._awake = asyncio.Event()
 
     async def run(self) -> None:
-        watching = asyncio.create_task(self._follow_store())
+        watching = asyncio.gather(*(self._follow_store(kind) for kind in KINDS))
         descriptor = inotify.inotify_init1()
         loop = asyncio.get_running_loop()
         loop.add_reader(descriptor, self._awake.set)
@@ -72,12 +79,12 @@ class StaticPods:
         with contextlib.suppress(OSError):
             inotify.inotify_add_watch(descriptor, self._directory, CHANGES)
 
-    async def _follow_store(self) -> None:
-        """A static pod that somebody deleted comes back when it is gone."""
+    async def _follow_store(self, kind: type[objects.Object]) -> None:
+        """What somebody deleted comes back when it is gone."""
         while True:
             with contextlib.suppress(errors.ExpiredError):
                 store = self._services.store
-                with store.watch(objects.Pod, since=store.resource_version) as watch:
+                with store.watch(kind, since=store.resource_version) as watch:
                     async for event in watch:
                         if event.type == "DELETED" and static_manifests.key_of(event.object) in self._wishes.objects:
                             self._awake.set()
@@ -142,13 +149,21 @@ class StaticPods:
             message = f"Error validating {about}: {why}"
             self._services.recorder.record(node, "Warning", "FailedValidation", message)
 
+    def _check_namespace(self, name: str) -> None:
+        """PodrunError: nothing can be created in it."""
+        namespace = self._services.store.get(objects.Namespace, "", name)
+        if namespace is None:
+            raise PodrunError(f'namespaces "{name}" not found')
+        if namespace.metadata.deletion_timestamp is not None:
+            raise PodrunError(f"namespace {name} is being terminated")
+
     async def _carry_out(self, step: Step) -> None:
         store, meta = self._services.store, step.object.metadata
         match step:
             case Create(new):
                 kind = kinds.find("v1", type(new).__name__)
-                if kind is not None and kind.namespaced and store.get(objects.Namespace, "", meta.namespace) is None:
-                    raise PodrunError(f'namespaces "{meta.namespace}" not found')
+                if kind is not None and kind.namespaced:
+                    self._check_namespace(meta.namespace)
                 await store.create(new)
             case Change(new):
                 await store.update(

@@ -81,7 +81,7 @@ def admit_local(new: objects.Object) -> objects.Object:
     """What is asked for by a file on this machine, as `admit`; also StatusError: a kind that is not carried out yet."""
     name = type(new).__name__
     kind = kinds.find("v1", name)
-    if kind is None or kind.name not in resources.CREATABLE:
+    if kind is None or kind.name not in resources.CREATABLE or kind.name == "PersistentVolume":
         message = f'cannot create {name} "{new.metadata.name}": podrun does not carry out this kind yet'
         raise status_errors.StatusError(404, "NotFound", message)
     return admit(new, kind, new.metadata.namespace or "default")

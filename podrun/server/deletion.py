@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from aiohttp import web
 from msgspec.structs import replace
 
-from podrun.api import kinds, objects, status_errors, times
+from podrun.api import objects, status_errors, times
+from podrun.controllers import namespaces
 from podrun.server import answers, bodies, context, reading, resources
 from podrun.store import NotFoundError, Store
-from podrun.store.kinds import T
 
-PROTECTED_NAMESPACES = ("default",)
+PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public")
 
 
 async def delete_one(request: web.Request) -> web.StreamResponse:
@@ -66,23 +66,26 @@ async def _delete(server: context.Context, found: objects.Object, options: Optio
         case objects.Pod():
             return await _delete_pod(server, found, options, uid)
         case objects.Namespace():
-            _check_namespace_is_empty(server.store, found)
+            return await _delete_namespace(server, found, options, uid)
     if options.dry_run:
         return found
     namespace, name = found.metadata.namespace, found.metadata.name
     if found.metadata.finalizers:
         now = server.clock()
-        return await server.store.update(type(found), namespace, name, lambda one: marked(one, now), uid=uid)
+        return await server.store.update(type(found), namespace, name, lambda one: namespaces.marked(one, now), uid=uid)
     return await server.store.delete(type(found), namespace, name, uid=uid)
 
 
-def marked(found: T, now: float) -> T:
-    """As one that is to go; it stays until its finalizers are gone."""
-    metadata = found.metadata
-    if metadata.deletion_timestamp is not None:
-        return found
-    changed = replace(metadata, deletion_timestamp=times.rfc3339(math.floor(now)), deletion_grace_period_seconds=0)
-    return replace(found, metadata=changed)
+async def _delete_namespace(
+    server: context.Context, namespace: objects.Namespace, options: Options, uid: str
+) -> objects.Namespace:
+    """It goes when all that is in it has gone (podrun/controllers)."""
+    name, now = namespace.metadata.name, server.clock()
+    if name in PROTECTED_NAMESPACES:
+        raise status_errors.forbidden("namespaces", name, "this namespace may not be deleted")
+    if options.dry_run:
+        return namespaces.terminating(namespace, now)
+    return await server.store.update(objects.Namespace, "", name, lambda one: namespaces.terminating(one, now), uid=uid)
 
 
 async def finish(store: Store, changed: objects.Object) -> objects.Object:
@@ -139,12 +142,3 @@ def with_deletion(pod: objects.Pod, grace: int | None, now: float) -> objects.Po
 
 def _at_least_one(seconds: int) -> int:
     return max(seconds, 1)
-
-
-def _check_namespace_is_empty(store: Store, namespace: objects.Namespace) -> None:
-    name = namespace.metadata.name
-    if name in PROTECTED_NAMESPACES:
-        raise status_errors.forbidden("namespaces", name, "this namespace may not be deleted")
-    for kind in kinds.KINDS:
-        if kind.namespaced and kind.name != "Event" and store.list(resources.type_of(kind), name)[0]:
-            raise status_errors.conflict("namespaces", name, f"there are {kind.plural} in it; delete them first")

@@ -19,6 +19,7 @@ from cgroups.group import Group
 from cgroups.hierarchies import Hierarchies, current, own_group
 from podrun.api import objects
 from podrun.controllers.claims import Claims
+from podrun.controllers.namespaces import Namespaces
 from podrun.errors import PodrunError
 from podrun.image import filesystem
 from podrun.image.store import Images
@@ -132,8 +133,7 @@ async def _serve(paths: Paths, hierarchies: Hierarchies, cgroup_parent: str) -> 
         await warming
         running = asyncio.create_task(kubelet.run())
         files = asyncio.create_task(StaticPods(services, admission.admit_local).run())
-        claims = Claims(store, services.recorder, paths.persistent, disk)
-        controlling = asyncio.create_task(claims.run())
+        controlling = asyncio.create_task(_control(services))
         pruning = asyncio.create_task(_prune(store))
         adopted = asyncio.create_task(kubelet.adopted.wait())
         await asyncio.wait({running, adopted}, return_when=asyncio.FIRST_COMPLETED)
@@ -216,6 +216,14 @@ async def _introduce(store: Store, services: Services) -> None:
             lambda known: this_node.renewed(known, fresh),
             durable=False,
         )
+
+
+async def _control(services: Services) -> None:
+    """Until cancelled; the first one that fails ends all."""
+    claims = Claims(services.store, services.recorder, services.paths.persistent, services.disk)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(claims.run())
+        group.create_task(Namespaces(services.store).run())
 
 
 async def _prune(store: Store) -> None:

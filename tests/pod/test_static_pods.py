@@ -97,7 +97,7 @@ def test_a_bad_file_is_reported_and_harms_nobody(own_node: Instance, folder: Pat
     wait.wait_until(lambda: own_node.find_pod(name), "the pod to come", 15)
     before = own_node.wait_for(name, pods.is_ready, "to be ready")
     put(folder, "web.yaml", "kind: Pod: oops")
-    put(folder, "config.yaml", {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "c"}})
+    put(folder, "config.yaml", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "c"}})
     put(folder, "other.yaml", manifests.pod("other"))
     own_node_other = static(own_node, "other")
     wait.wait_until(lambda: own_node.find_pod(own_node_other), "the other pod to come", 15)
@@ -106,3 +106,30 @@ def test_a_bad_file_is_reported_and_harms_nobody(own_node: Instance, folder: Pat
     assert f"Error validating manifest {folder}/web.yaml: error converting YAML" in told
     assert "podrun does not carry out this kind yet" in told
     assert pods.uid(own_node.pod(name)) == pods.uid(before)
+
+
+def test_config_maps_and_secrets_of_the_folder_serve_its_pods(own_node: Instance, folder: Path) -> None:
+    name, home = static(own_node, "web"), "/api/v1/namespaces/default"
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"A": "1"}}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"B": "2"}}
+    sources = [{"configMapRef": {"name": "c"}}, {"secretRef": {"name": "s"}}]
+    pod = manifests.pod("web", manifests.busybox(envFrom=sources))
+    put(folder, "web.yaml", pod, config)
+    wait.wait_until(lambda: own_node.find_pod(name), "the pod to come", 15)
+    own_node.wait_for(name, lambda pod: "not found" in pods.waiting(pod).get("message", ""), "to wait for the secret")
+    put(folder, "secret.yaml", secret)
+    own_node.wait_for(name, pods.is_ready, "to be ready")
+    assert own_node.exec(name, "sh", "-c", "echo $A$B").stdout == "12\n"
+    put(folder, "web.yaml", pod, config | {"data": {"A": "new"}})
+    wait.wait_until(lambda: own_node.request("GET", f"{home}/configmaps/c")["data"] == {"A": "new"}, "the change", 15)
+    before = own_node.request("GET", f"{home}/secrets/s")["metadata"]["uid"]
+    own_node.request("DELETE", f"{home}/secrets/s")
+
+    def secrets() -> list[str]:
+        items = own_node.request("GET", f"{home}/secrets")["items"]
+        return [each["metadata"]["uid"] for each in items]
+
+    wait.wait_until(lambda: secrets() and secrets() != [before], "the secret to come back", 15)
+    (folder / "secret.yaml").unlink()
+    wait.wait_until(lambda: not secrets(), "the secret to go with its file", 15)
+    assert pods.is_ready(own_node.pod(name))

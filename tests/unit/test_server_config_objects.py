@@ -205,13 +205,12 @@ def test_changes_are_watched_and_only_what_has_a_status_gets_one(tmp_path: Path)
     play(tmp_path, scenario)
 
 
-def test_a_namespace_with_objects_in_it_is_not_deleted(tmp_path: Path) -> None:
+def test_a_deleted_namespace_is_terminating_and_takes_nothing_more(tmp_path: Path) -> None:
     async def scenario(api: Api) -> None:
-        await api.ask(
-            "POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "x"}}
-        )
-        await api.ask("POST", "/api/v1/namespaces/x/configmaps", config())
-        answer = await api.ask("DELETE", "/api/v1/namespaces/x")
-        assert "there are configmaps in it; delete them first" in answer.json["message"]
+        await api.ask("POST", "/api/v1/namespaces", manifest("Namespace", "x"))
+        deleted = (await api.ask("DELETE", "/api/v1/namespaces/x")).json
+        assert (deleted["status"]["phase"], bool(deleted["metadata"]["deletionTimestamp"])) == ("Terminating", True)
+        answer = await api.ask("POST", "/api/v1/namespaces/x/configmaps", config())
+        assert "because it is being terminated" in answer.json["message"]
 
     play(tmp_path, scenario)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
 from podrun.api import objects
+from podrun.controllers.namespaces import Namespaces
 from podrun.server import failures
 from tests.fakes.api_server import NOW, PODS, Api, play, pod, running, succeeded
 
@@ -299,10 +301,21 @@ def test_a_namespace_goes_when_its_pods_have(tmp_path: Path) -> None:
         created = await api.ask("POST", "/api/v1/namespaces", namespace)
         assert created.json["status"]["phase"] == "Active"
         await api.ask("POST", "/api/v1/namespaces/mine/pods", pod())
-        assert (await api.ask("DELETE", "/api/v1/namespaces/mine")).status == 409
+        deleted = (await api.ask("DELETE", "/api/v1/namespaces/mine")).json
+        assert deleted["status"]["phase"] == "Terminating"
+        controller = asyncio.create_task(Namespaces(api.store).run())
+        pods = api.store.watch(objects.Pod, "mine")
+        while not (event := await anext(pods)).object.metadata.deletion_timestamp:
+            pass
+        assert event.type == "MODIFIED"
+        assert (await api.ask("GET", "/api/v1/namespaces/mine")).status == 200
+        gone = api.store.watch(objects.Namespace, since=api.store.resource_version)
         await api.ask("DELETE", "/api/v1/namespaces/mine/pods/web?gracePeriodSeconds=0")
-        assert (await api.ask("DELETE", "/api/v1/namespaces/mine")).status == 200
-        assert (await api.ask("GET", "/api/v1/namespaces/mine")).status == 404
+        while (await anext(gone)).type != "DELETED":
+            pass
+        assert api.store.list(objects.ServiceAccount, "mine")[0] == []
+        assert [each.metadata.name for each in api.store.list(objects.ServiceAccount, "default")[0]] == ["default"]
+        controller.cancel()
 
     play(tmp_path, scenario)
 
