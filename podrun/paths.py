@@ -25,6 +25,7 @@ class Paths:
     allowed_unsafe_sysctls: str = ""  # names and prefixes that end in *, separated by commas
     pod_max_pids: str = "-1"
     insecure_registry: str = ""  # registries without TLS or a good certificate, separated by commas
+    feature_gates: str = ""  # NAME=true|false, separated by commas
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Paths:
@@ -48,6 +49,7 @@ class Paths:
             allowed_unsafe_sysctls=setting("PODRUN_ALLOWED_UNSAFE_SYSCTLS", default.allowed_unsafe_sysctls),
             pod_max_pids=setting("PODRUN_POD_MAX_PIDS", default.pod_max_pids),
             insecure_registry=setting("PODRUN_INSECURE_REGISTRY", default.insecure_registry),
+            feature_gates=setting("PODRUN_FEATURE_GATES", default.feature_gates),
         )
 
     def environment(self) -> dict[str, str]:
@@ -66,6 +68,7 @@ class Paths:
             "PODRUN_ALLOWED_UNSAFE_SYSCTLS": self.allowed_unsafe_sysctls,
             "PODRUN_POD_MAX_PIDS": self.pod_max_pids,
             "PODRUN_INSECURE_REGISTRY": self.insecure_registry,
+            "PODRUN_FEATURE_GATES": self.feature_gates,
         }
 
     @property

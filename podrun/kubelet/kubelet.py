@@ -13,7 +13,8 @@ from cgroups.errors import CgroupError
 from cgroups.group import Group
 from podrun.api import objects
 from podrun.image.images import Image
-from podrun.kubelet import lives, pod_ports, references, trees
+from podrun.kubelet import lives, pod_ports, references, resources, trees
+from podrun.kubelet.class_groups import ClassGroups
 from podrun.kubelet.lives import PodLife
 from podrun.kubelet.pod_worker import PodWorker
 from podrun.kubelet.scheduling_queue import SchedulingQueue
@@ -24,7 +25,6 @@ logger = logging.getLogger(__name__)
 
 WORKER_RETRY = 5.0  # seconds
 ADOPTION_LIMIT = 5.0  # seconds that the API waits for pods to be taken over
-CLASSES = ("burstable", "besteffort")
 
 
 class Kubelet:
@@ -35,6 +35,7 @@ class Kubelet:
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.adopted = asyncio.Event()  # the pods of an earlier kubelet are in our hands
+        self._classes = ClassGroups(services, self._placed)
         self._queue = SchedulingQueue(services, self._placed, self._start)
 
     async def run(self) -> None:
@@ -136,6 +137,7 @@ class Kubelet:
             if worker.concerns(pod):
                 worker.sync(pod)
             self._queue.look_again()
+            self._classes.look_again()
         elif life is not None:
             self._start(pod, life)
         else:
@@ -144,6 +146,7 @@ class Kubelet:
     def _start(self, pod: objects.Pod, life: PodLife | None = None) -> None:
         self._workers[pod.metadata.uid] = PodWorker(self._services, pod, life)
         self._tasks[pod.metadata.uid] = asyncio.create_task(self._work(pod.metadata.uid))
+        self._classes.look_again()
 
     def _placed(self) -> Iterator[objects.Pod]:
         """The newest version of every pod that has not ended."""
@@ -167,6 +170,7 @@ class Kubelet:
         self._workers.pop(uid, None)
         self._tasks.pop(uid, None)
         self._queue.look_again()
+        self._classes.look_again()
         if not self._workers:
             self.remove_class_groups()
 
@@ -205,7 +209,7 @@ class Kubelet:
         parent = Group(self._services.cgroup_parent, self._services.hierarchies)
         for group in parent.child("shims").children():
             yield group.path.rpartition("/")[2], group
-        for holder in (parent, *(parent.child(name) for name in CLASSES)):
+        for holder in (Group(f"{parent.path}{end}", parent.hierarchies) for end in resources.CLASS_GROUPS.values()):
             for group in holder.children():
                 name = group.path.rpartition("/")[2]
                 if name.startswith("pod"):
@@ -231,9 +235,8 @@ class Kubelet:
 
     def remove_class_groups(self) -> None:
         """The groups that only pods need go with the last pod."""
-        for name in (*CLASSES, "shims"):
-            with contextlib.suppress(CgroupError):
-                Group(f"{self._services.cgroup_parent}/{name}", self._services.hierarchies).remove(timeout=0.0)
+        self._classes.close()
+        self._classes.remove()
 
 
 def _is_going(pod: objects.Pod) -> bool:

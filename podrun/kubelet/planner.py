@@ -24,15 +24,6 @@ class Streams:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
-    """What plans need to know of the machine."""
-
-    memory: int  # bytes
-    layers_dir: str
-    huge_page_sizes: tuple[int, ...] = ()  # bytes; those of which there are pages
-
-
-@dataclass(frozen=True, slots=True)
 class Given:
     """What a container's plans are made from besides the pod: looked up and prepared by launcher.py."""
 
@@ -40,13 +31,13 @@ class Given:
     variables: Mapping[str, str]  # the container's own, expanded; the image's lie below them
     place: PodPlace
     hostname: str
-    node: Node
+    node: resources.Node
     volumes: Mapping[str, Source] = field(default_factory=dict)  # where each is; only for a launch
     seccomp: bytes = b""  # the program that filters its system calls
     app_armor: str = ""
 
 
-def sandbox_plan(pod: objects.Pod, attempt: int, place: PodPlace, hostname: str, node: Node) -> SandboxPlan:
+def sandbox_plan(pod: objects.Pod, attempt: int, place: PodPlace, hostname: str, node: resources.Node) -> SandboxPlan:
     """PodrunError: a volume can't be held in memory as it is asked for."""
     spec = pod.spec
     return SandboxPlan(
@@ -91,7 +82,7 @@ def launch_plan(pod: objects.Pod, spec: objects.Container, attempt: int, id: str
             walls=security.walls(spec),
         ),
         cgroup=place.container_cgroup(id),
-        limits=resources.container_limits(spec.resources, given.node.huge_page_sizes),
+        limits=resources.container_limits(spec.resources, given.node),
         identity=security.identity(pod, spec, given.image),
         log_path=str(place.log_file(spec.name, attempt)),
         pid=security.pid_mode(pod.spec),

@@ -5,25 +5,37 @@ Rules: pkg/kubelet/qos/policy.go, pkg/kubelet/cm/helpers_linux.go. Sums over con
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+import mmap
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from cgroups import limits as formulas
-from cgroups.limits import Limits
+from cgroups.limits import Amount, Limits
 from podrun.api import objects, pod_resources, quantity
 from podrun.api.pod_resources import amount, request
 
 PAUSE_OOM_SCORE_ADJ = -998
 GUARANTEED_OOM_SCORE_ADJ = -997
 BEST_EFFORT_OOM_SCORE_ADJ = 1000
+THROTTLING_FACTOR = 0.9  # the kubelet's memoryThrottlingFactor
 
 CLASS_GROUPS = {"Guaranteed": "", "Burstable": "/burstable", "BestEffort": "/besteffort"}
 
 
-def container_limits(resources: objects.ResourceRequirements, huge_page_sizes: Collection[int] = ()) -> Limits:
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What plans and limits need to know of the machine."""
+
+    memory: int  # bytes
+    layers_dir: str
+    huge_page_sizes: tuple[int, ...] = ()  # bytes; those of which there are pages
+    memory_qos: bool = False  # the feature gate MemoryQoS
+
+
+def container_limits(resources: objects.ResourceRequirements, node: Node) -> Limits:
     """The cgroup limits of one container. An OOM kill takes all of it (memory.oom.group), as in Kubernetes 1.28+.
 
-    `huge_page_sizes`: those, in bytes, of which this machine has pages; a container gets only those that it asks for.
+    Of the machine's huge pages a container gets only those that it asks for.
     """
     limits = formulas.from_resources(
         cpu_request_milli=amount(resources.requests, "cpu") if "cpu" in resources.requests else None,
@@ -31,10 +43,21 @@ def container_limits(resources: objects.ResourceRequirements, huge_page_sizes: C
         memory_limit=amount(resources.limits, "memory"),
         oom_group=True,
     )
-    return replace(limits, hugetlb=_huge_pages(resources.limits, huge_page_sizes))
+    if node.memory_qos:
+        asked, most = request(resources, "memory"), amount(resources.limits, "memory")
+        limits = replace(limits, memory_min=asked, memory_high=_memory_high(asked, most, node.memory))
+    return replace(limits, hugetlb=_huge_pages(resources.limits, node.huge_page_sizes))
 
 
-def pod_limits(spec: objects.PodSpec, huge_page_sizes: Collection[int] = ()) -> Limits:
+def _memory_high(asked: int, most: int, node_memory: int) -> Amount:
+    """Where a container's memory begins to be reclaimed (KEP-2570): at 90 % of the way from request to limit."""
+    if asked == most:
+        return "max"
+    high = int(asked + THROTTLING_FACTOR * ((most or node_memory) - asked)) // mmap.PAGESIZE * mmap.PAGESIZE
+    return high if high > asked else "max"
+
+
+def pod_limits(spec: objects.PodSpec, node: Node) -> Limits:
     """The limits of the group around all containers: the pod's own, or a sum where every container has a limit."""
     limits = formulas.from_resources(
         cpu_request_milli=pod_resources.pod_request(spec, "cpu"),
@@ -46,7 +69,33 @@ def pod_limits(spec: objects.PodSpec, huge_page_sizes: Collection[int] = ()) -> 
         for name in pod_resources.names(spec)
         if name.startswith(pod_resources.HUGE)
     }
-    return replace(limits, hugetlb=_huge_pages(together, huge_page_sizes))
+    if node.memory_qos:
+        limits = replace(limits, memory_min=pod_resources.pod_request(spec, "memory"))
+    return replace(limits, hugetlb=_huge_pages(together, node.huge_page_sizes))
+
+
+def class_limits(specs: Iterable[objects.PodSpec], node: Node) -> dict[str, Limits]:
+    """The limits of the groups above the pods, by the end of their path: what all pods of a class ask for together.
+
+    Of pods that have not ended; a class without any is left out.
+    """
+    by_class: dict[str, list[objects.PodSpec]] = {}
+    for spec in specs:
+        by_class.setdefault(pod_resources.qos_class(spec), []).append(spec)
+    limits = {}
+    for name, members in by_class.items():
+        if name != "Guaranteed":
+            milli = sum(pod_resources.pod_request(spec, "cpu") for spec in members)
+            limits[CLASS_GROUPS[name]] = Limits(cpu_shares=formulas.shares_from_milli_cpu(milli))
+    if node.memory_qos:
+        asked = {
+            name: sum(pod_resources.pod_request(spec, "memory") for spec in members)
+            for name, members in by_class.items()
+        }
+        limits[""] = Limits(memory_min=sum(asked.values()))
+        for name in asked.keys() & {"Burstable"}:
+            limits[CLASS_GROUPS[name]] = replace(limits[CLASS_GROUPS[name]], memory_min=asked[name])
+    return limits
 
 
 def _huge_pages(limits: Mapping[str, str], sizes: Collection[int]) -> dict[str, int]:

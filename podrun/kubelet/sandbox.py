@@ -105,7 +105,7 @@ class Sandbox:
         place.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         group = Group(place.cgroup, services.hierarchies)
         group.create()
-        limits = resources.pod_limits(pod.spec, services.node.huge_page_sizes)
+        limits = resources.pod_limits(pod.spec, services.node)
         group.apply(dataclasses.replace(limits, pids_max=services.policy.pod_pids))
         link = self.link
         if link is None or link.closed:

@@ -9,9 +9,9 @@ from cgroups.hierarchies import Hierarchies
 from podrun.image.store import Images
 from podrun.kubelet.account_tokens import AccountTokens
 from podrun.kubelet.node_policy import NodePolicy
-from podrun.kubelet.planner import Node
 from podrun.kubelet.protection import Protection
 from podrun.kubelet.recorder import Recorder
+from podrun.kubelet.resources import Node
 from podrun.kubelet.shims import ForkServer
 from podrun.kubelet.status import Host
 from podrun.kubelet.wiring import Wiring

@@ -6,10 +6,9 @@ in file systems of the shim's own mount namespace, which come and go with the sa
 
 from __future__ import annotations
 
-from podrun.api import objects, quantity
+from podrun.api import objects, pod_resources, quantity
 from podrun.container.plan import Held
 from podrun.errors import PodrunError
-from podrun.kubelet import resources
 from podrun.kubelet.mount_plan import Source
 from podrun.kubelet.places import PodPlace
 
@@ -73,8 +72,7 @@ def memory_mount(pod: objects.Pod, volume: objects.Volume, place: PodPlace, memo
     if source.medium.startswith(HUGE_PAGES):
         options["pagesize"] = str(huge_page_size(pod.spec, source.medium))
         return Held(path, "hugetlbfs", options | ({"size": str(limit)} if limit else {}))
-    pod_limit = resources.pod_limits(pod.spec).memory_max
-    sizes = [memory, *([limit] if limit else []), *([pod_limit] if isinstance(pod_limit, int) else [])]
+    sizes = filter(None, (memory, limit, pod_resources.pod_limit(pod.spec, "memory")))
     return Held(path, options=options | {"size": str(min(sizes))})
 
 

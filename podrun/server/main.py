@@ -23,14 +23,14 @@ from podrun.controllers.namespaces import Namespaces
 from podrun.errors import PodrunError
 from podrun.image import filesystem
 from podrun.image.store import Images
-from podrun.kubelet import huge_pages, node_policy
+from podrun.kubelet import huge_pages, node_policy, node_settings
 from podrun.kubelet import node as this_node
 from podrun.kubelet.account_tokens import AccountTokens
 from podrun.kubelet.kubelet import Kubelet
 from podrun.kubelet.node_policy import NodePolicy
-from podrun.kubelet.planner import Node
 from podrun.kubelet.protection import Protection
 from podrun.kubelet.recorder import Recorder
+from podrun.kubelet.resources import Node
 from podrun.kubelet.services import Services
 from podrun.kubelet.shims import ForkServer
 from podrun.kubelet.static_pods import StaticPods
@@ -64,6 +64,7 @@ def _check_settings(paths: Paths) -> None:
     addresses.pod_networks(paths.pod_cidr)
     resolv.cluster(paths.cluster_dns, paths.cluster_domain)
     _policy(paths)
+    node_settings.from_paths(paths)
 
 
 def _policy(paths: Paths) -> NodePolicy:
@@ -181,7 +182,12 @@ def _services(
         host=Host(name, this_node.host_addresses()),
         tokens=AccountTokens(store, paths.account_key, paths.cluster_domain),
         started_at=time.time(),
-        node=Node(this_node.memory_bytes(), str(images.layers_directory), huge_pages.sizes_in_use()),
+        node=Node(
+            this_node.memory_bytes(),
+            str(images.layers_directory),
+            huge_pages.sizes_in_use(),
+            node_settings.from_paths(paths).memory_qos,
+        ),
         policy=_policy(paths),
         protection=Protection(paths.seccomp_default, paths.seccomp),
         disk=disk,

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from cgroups import hierarchies
 from cgroups.group import Group
+from tests import wait
 from tests.pod import manifests
+from tests.pod.conftest import MakeInstance
 from tests.pod.instance import Instance
 
 MI = 1 << 20
@@ -55,3 +58,33 @@ def test_amounts_that_are_no_whole_bytes_are_warned_of(node: Instance) -> None:
         "must be an integer\n"
     )
     node.discard("odd", grace=0)
+
+
+@pytest.mark.vm
+def test_the_group_above_pods_that_may_burst_weighs_what_they_ask_for(node: Instance) -> None:
+    asked = {"requests": {"cpu": "500m"}}
+    node.apply(*(manifests.pod(f"burst-{n}", manifests.busybox(resources=asked)) for n in (1, 2)), wait=True)
+    burstable = node.cgroup_parent.child("burstable")
+    weight = {"v2": "100", "hybrid": "1024"}[burstable.hierarchies.mode]
+
+    def is_set() -> bool:
+        return knob(burstable, "cpu", "cpu.weight", "cpu.shares") == weight
+
+    wait.wait_until(is_set, "the weight of all that may burst", 10)
+    for n in (1, 2):
+        node.discard(f"burst-{n}", grace=0)
+
+
+@pytest.mark.vm
+@pytest.mark.skipif(hierarchies.current().mode != "v2", reason="cgroup v1 has no memory.min and no memory.high")
+def test_memory_qos_is_switched_on_by_its_feature_gate(make_instance: MakeInstance) -> None:
+    asked = {"requests": {"memory": "10Mi"}, "limits": {"memory": "20Mi"}}
+    with make_instance(feature_gates="MemoryQoS=true") as instance:
+        instance.apply(manifests.pod("kept", manifests.busybox(resources=asked)), wait=True)
+        pod = instance.pod("kept")
+        group = instance.container_group(pod)
+        assert (Path(group.directory) / "memory.high").read_text().strip() == str(19 * MI)
+        for each in (group, instance.pod_group(pod)):
+            assert (Path(each.directory) / "memory.min").read_text().strip() == str(10 * MI)
+        above = Path(instance.cgroup_parent.child("burstable").directory) / "memory.min"
+        wait.wait_until(lambda: above.read_text().strip() == str(10 * MI), "the class to be protected", 10)

@@ -66,6 +66,7 @@ PURE = [
     "podrun/kubelet/environment.py",
     "podrun/kubelet/lives.py",
     "podrun/kubelet/node_match.py",
+    "podrun/kubelet/node_settings.py",
     "podrun/kubelet/mount_plan.py",
     "podrun/kubelet/planner.py",
     "podrun/kubelet/outcomes.py",

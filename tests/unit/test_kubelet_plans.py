@@ -18,6 +18,7 @@ from podrun.kubelet.mount_plan import Source
 from podrun.paths import Paths
 
 GI = 1 << 30
+NODE = resources.Node(10 * GI, "/layers")
 
 
 def with_resources(requests: dict[str, str], limits: dict[str, str]) -> objects.Container:
@@ -97,18 +98,18 @@ def test_qos_classes(requests: dict[str, str], limits: dict[str, str], qos: str)
 
 
 def test_requests_become_shares_and_limits_become_quota_and_memory() -> None:
-    limits = resources.container_limits(with_resources({"cpu": "500m"}, {"cpu": "2", "memory": "64Mi"}).resources)
+    limits = resources.container_limits(with_resources({"cpu": "500m"}, {"cpu": "2", "memory": "64Mi"}).resources, NODE)
     assert (limits.cpu_shares, limits.cpu_quota_us, limits.memory_max) == (512, 200_000, 64 << 20)
-    nothing = resources.container_limits(objects.ResourceRequirements())
+    nothing = resources.container_limits(objects.ResourceRequirements(), NODE)
     assert (nothing.cpu_shares, nothing.cpu_quota_us, nothing.memory_max) == (2, "max", "max")
 
 
 def test_a_pod_is_limited_as_a_whole_only_where_every_container_is() -> None:
     limited = with_resources({"cpu": "1"}, {"cpu": "1", "memory": "1Gi"})
     free = with_resources({"cpu": "1"}, {"memory": "1Gi"})
-    both = resources.pod_limits(objects.PodSpec(containers=(limited, limited)))
+    both = resources.pod_limits(objects.PodSpec(containers=(limited, limited)), NODE)
     assert (both.cpu_shares, both.cpu_quota_us, both.memory_max) == (2048, 200_000, 2 * GI)
-    one = resources.pod_limits(objects.PodSpec(containers=(limited, free)))
+    one = resources.pod_limits(objects.PodSpec(containers=(limited, free)), NODE)
     assert (one.cpu_quota_us, one.memory_max) == ("max", 2 * GI)
 
 
@@ -147,7 +148,7 @@ def a_plan(spec: objects.PodSpec, volumes: dict[str, Source] | None = None) -> L
         ("i",), "sha256:1", "sha256:2", 1, None, "amd64", ImageConfig(cmd=("sh",), user="www:33"), ("l2", "l1")
     )
     place = places.place_of(pod, Paths(), "/podrun")
-    node = planner.Node(10 * GI, "/layers")
+    node = resources.Node(10 * GI, "/layers")
     container = spec.containers[0]
     given = planner.Given(image, {}, place, "p", node, volumes or {})
     return planner.launch_plan(pod, container, 3, "f" * 64, given)

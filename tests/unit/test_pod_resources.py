@@ -6,10 +6,13 @@ import pytest
 
 from cgroups.limits import huge_page_word
 from podrun.api import defaults, objects, parse, pod_resources, pod_warnings, validate
-from podrun.kubelet import resources
+from podrun.errors import PodrunError
+from podrun.kubelet import node_settings, resources
+from podrun.paths import Paths
 
 GI, MI = 1 << 30, 1 << 20
 GB_PAGES, MB_PAGES = 1 << 30, 2 << 20
+NODE = resources.Node(10 * GI, "/layers")
 
 
 def pod(spec: str) -> objects.Pod:
@@ -143,9 +146,9 @@ def test_the_pods_own_resources_decide_its_class_sums_and_limits_alone() -> None
     spec = pod(f"resources: {{limits: {{cpu: 1, memory: 1Gi}}}}, containers: [{container('')}]").spec
     assert pod_resources.qos_class(spec) == "Guaranteed"
     assert (pod_resources.pod_request(spec, "cpu"), pod_resources.pod_request(spec, "memory")) == (1000, GI)
-    limits = resources.pod_limits(spec)
+    limits = resources.pod_limits(spec, NODE)
     assert (limits.cpu_shares, limits.cpu_quota_us, limits.memory_max) == (1024, 100_000, GI)
-    assert resources.container_limits(spec.containers[0].resources).memory_max == "max"
+    assert resources.container_limits(spec.containers[0].resources, NODE).memory_max == "max"
 
 
 def test_what_the_pod_asks_for_beyond_its_containers_counts_for_each_of_them() -> None:
@@ -163,8 +166,47 @@ def test_a_sidecar_is_killed_no_sooner_than_the_containers_that_it_serves() -> N
 def test_containers_get_the_huge_pages_that_they_ask_for_and_no_others() -> None:
     asking, other = container("limits: {memory: 1Gi, hugepages-2Mi: 4Mi}"), container("", "d")
     spec = pod(f"containers: [{asking}, {other}]").spec
-    sizes = (MB_PAGES, GB_PAGES)
-    assert resources.container_limits(spec.containers[0].resources, sizes).hugetlb == {"2MB": 4 * MI, "1GB": 0}
-    assert resources.container_limits(spec.containers[1].resources, sizes).hugetlb == {"2MB": 0, "1GB": 0}
-    assert resources.pod_limits(spec, sizes).hugetlb == {"2MB": 4 * MI, "1GB": 0}
+    machine = resources.Node(10 * GI, "/layers", (MB_PAGES, GB_PAGES))
+    assert resources.container_limits(spec.containers[0].resources, machine).hugetlb == {"2MB": 4 * MI, "1GB": 0}
+    assert resources.container_limits(spec.containers[1].resources, machine).hugetlb == {"2MB": 0, "1GB": 0}
+    assert resources.pod_limits(spec, machine).hugetlb == {"2MB": 4 * MI, "1GB": 0}
     assert [huge_page_word(size) for size in (64 << 10, MB_PAGES, 16 * GI)] == ["64KB", "2MB", "16GB"]
+
+
+def test_memory_qos_protects_requests_and_throttles_below_limits() -> None:
+    machine = resources.Node(10 * GI, "/layers", memory_qos=True)
+    limits = {
+        text: resources.container_limits(pod(f"containers: [{container(text)}]").spec.containers[0].resources, machine)
+        for text in (
+            "requests: {memory: 100Mi}, limits: {memory: 200Mi}",
+            "requests: {memory: 1Gi}",
+            "limits: {memory: 1Gi}",
+            "",
+        )
+    }
+    shown = [(each.memory_min, each.memory_high) for each in limits.values()]
+    assert shown == [(100 * MI, 190 * MI), (GI, int(9.1 * GI) // 4096 * 4096), (GI, "max"), (0, "max")]
+    assert resources.container_limits(objects.ResourceRequirements(), NODE).memory_high is None
+
+
+def test_the_groups_above_the_pods_weigh_what_their_pods_ask_for() -> None:
+    bursting = pod(f"containers: [{container('requests: {cpu: 500m, memory: 1Gi}')}]").spec
+    guaranteed = pod(f"containers: [{container('limits: {cpu: 1, memory: 1Gi}')}]").spec
+    free = pod(f"containers: [{container('')}]").spec
+    everything = (bursting, bursting, guaranteed, free)
+    found = resources.class_limits(everything, NODE)
+    assert {end: each.cpu_shares for end, each in found.items()} == {"/burstable": 1024, "/besteffort": 2}
+    protected = resources.class_limits(everything, resources.Node(10 * GI, "/layers", memory_qos=True))
+    assert {end: each.memory_min for end, each in protected.items()} == {
+        "/burstable": 2 * GI,
+        "/besteffort": None,
+        "": 3 * GI,
+    }
+    assert resources.class_limits((guaranteed,), NODE) == {}
+
+
+@pytest.mark.parametrize("text", ["Nothing=true", "MemoryQoS", "MemoryQoS=perhaps"])
+def test_an_unknown_feature_gate_is_refused(text: str) -> None:
+    with pytest.raises(PodrunError, match="cannot use --feature-gates: "):
+        node_settings.from_paths(Paths(feature_gates=text))
+    assert node_settings.from_paths(Paths(feature_gates="MemoryQoS=true")).memory_qos
