@@ -6,7 +6,7 @@ Formulas: kubelet `pkg/kubelet/cm/helpers_linux.go`; cpu.weight as runc 1.3.2, c
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 MIN_SHARES = 2
@@ -64,6 +64,22 @@ def weight_from_shares(shares: int) -> int:
 def quota_from_milli_cpu(milli: int, period_us: int = DEFAULT_PERIOD_US) -> int:
     """Microseconds per period of a CPU limit in thousandths of a processor; the kernel takes no less than 1000."""
     return max(milli * period_us // 1000, MIN_QUOTA_US)
+
+
+def loosest(one: Limits, other: Limits) -> Limits:
+    """What both of them fit into; of what only one says, that."""
+
+    def looser(first: Amount, second: Amount) -> Amount:
+        if "max" in (first, second):
+            return "max"
+        given = [each for each in (first, second) if isinstance(each, int)]
+        return max(given) if given else None
+
+    named = {
+        name: looser(getattr(one, name), getattr(other, name))
+        for name in ("cpu_shares", "cpu_quota_us", "memory_max", "memory_high", "memory_swap_max", "pids_max")
+    }
+    return replace(other, **named)  # type: ignore[arg-type]
 
 
 def huge_page_word(size: int) -> str:

@@ -47,18 +47,7 @@ SPEC = (
 
 POD_SECURITY = (*_rows("se_linux_change_policy", "se_linux_options"),)
 
-CONTAINER = (
-    *_rows("volume_devices"),
-    Row(
-        "resize_policy",
-        (
-            tuple(
-                objects.ContainerResizePolicy(resource_name=name, restart_policy="NotRequired")
-                for name in ("cpu", "memory")
-            ),
-        ),
-    ),
-)
+CONTAINER = _rows("volume_devices")
 
 CONTAINER_SECURITY = _rows("se_linux_options")
 

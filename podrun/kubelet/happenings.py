@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from podrun.api.objects import ResourceRequirements
 from podrun.shim.facts import Numbered
 
 # ---- what happens ----------------------------------------------------------------------------------------------------
@@ -114,6 +115,24 @@ class Resumed:
     connected: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ResizeJudged:
+    """Whether there is room for what the pod of this generation wishes; an empty reason: there is."""
+
+    generation: int
+    wish: dict[str, ResourceRequirements]
+    reason: str = ""  # Deferred or Infeasible
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeWritten:
+    """The groups of pod and containers have these resources; not where `error` says why."""
+
+    amounts: dict[str, ResourceRequirements]
+    error: str = ""
+
+
 Happening = (
     Synced
     | VolumesReady
@@ -130,6 +149,8 @@ Happening = (
     | PostStartReturned
     | PreStopReturned
     | Resumed
+    | ResizeJudged
+    | ResizeWritten
     | Numbered
 )
 
@@ -206,6 +227,14 @@ class KillRun:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteResources:
+    """Give the groups of pod and running containers these resources. Answered by ResizeWritten."""
+
+    before: dict[str, ResourceRequirements]
+    amounts: dict[str, ResourceRequirements]
+
+
+@dataclass(frozen=True, slots=True)
 class ForgetRun:
     """The run has ended: its writable layer may go, its log stays."""
 
@@ -239,6 +268,7 @@ Effect = (
     | RunPreStop
     | SignalRun
     | KillRun
+    | WriteResources
     | ForgetRun
     | RemovePod
     | Emit

@@ -17,6 +17,7 @@ from podrun.kubelet import lives, pod_ports, references, resources, trees
 from podrun.kubelet.class_groups import ClassGroups
 from podrun.kubelet.lives import PodLife
 from podrun.kubelet.pod_worker import PodWorker
+from podrun.kubelet.resize_queue import ResizeQueue
 from podrun.kubelet.scheduling_queue import SchedulingQueue
 from podrun.kubelet.services import Services
 from podrun.store import errors
@@ -36,6 +37,7 @@ class Kubelet:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.adopted = asyncio.Event()  # the pods of an earlier kubelet are in our hands
         self._classes = ClassGroups(services, self._placed)
+        self._resizes = ResizeQueue(services, self._workers.values)
         self._queue = SchedulingQueue(services, self._placed, self._start)
 
     async def run(self) -> None:
@@ -136,8 +138,7 @@ class Kubelet:
         if (worker := self._workers.get(uid)) is not None:
             if worker.concerns(pod):
                 worker.sync(pod)
-            self._queue.look_again()
-            self._classes.look_again()
+            self._look_again()
         elif life is not None:
             self._start(pod, life)
         else:
@@ -148,12 +149,18 @@ class Kubelet:
         self._tasks[pod.metadata.uid] = asyncio.create_task(self._work(pod.metadata.uid))
         self._classes.look_again()
 
+    def _look_again(self) -> None:
+        """What the pods take of the node may have changed."""
+        self._queue.look_again()
+        self._classes.look_again()
+        self._resizes.look_again()
+
     def _placed(self) -> Iterator[objects.Pod]:
-        """The newest version of every pod that has not ended."""
+        """The newest version of every pod that has not ended, with the resources that it holds."""
         for uid, worker in self._workers.items():
             if not worker.life.final:
                 stored = self._services.store.by_uid(uid)
-                yield stored if isinstance(stored, objects.Pod) else worker.pod
+                yield worker.as_allocated(stored if isinstance(stored, objects.Pod) else worker.pod)
 
     async def _work(self, uid: str) -> None:
         """Until the pod is removed. A worker that fails is replaced: its life is what it last wrote down."""
@@ -169,8 +176,7 @@ class Kubelet:
                 self._workers[uid] = PodWorker(self._services, worker.pod, worker.life)
         self._workers.pop(uid, None)
         self._tasks.pop(uid, None)
-        self._queue.look_again()
-        self._classes.look_again()
+        self._look_again()
         if not self._workers:
             self.remove_class_groups()
 
@@ -235,6 +241,7 @@ class Kubelet:
 
     def remove_class_groups(self) -> None:
         """The groups that only pods need go with the last pod."""
+        self._resizes.close()
         self._classes.close()
         self._classes.remove()
 

@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from podrun.api.objects import ResourceRequirements
+
 
 class Run(msgspec.Struct, frozen=True):
     """One finished run of a container. Times are seconds since the epoch; `started_at` 0 where it never ran."""
@@ -76,6 +78,7 @@ class ContainerLife(msgspec.Struct, frozen=True):
     run: Run | None = None  # the newest run, once it has ended
     last: Run | None = None  # the one before it
     stop: Stop | None = None
+    actuated: ResourceRequirements | None = None  # what its groups have, or shall be made with
     backoff: Backoff | None = None
     pull_image: str = ""  # the reference that was last looked for
     pull_backoff: Backoff | None = None  # of that
@@ -117,6 +120,19 @@ class VolumesLife(msgspec.Struct, frozen=True):
     failures: int = 0
 
 
+class ResizeLife(msgspec.Struct, frozen=True):
+    """Resources that change while the pod runs: what was said of the newest wish, and how far an agreed one is."""
+
+    generation: int = 0  # of the pod whose wish this is about
+    pending: str = ""  # Deferred or Infeasible: not agreed to, `message` says why
+    message: str = ""
+    in_progress: bool = False  # agreed to, not everywhere yet
+    writing: bool = False
+    written: dict[str, ResourceRequirements] = {}  # what the groups were last given, by container
+    error: str = ""  # why the last try failed
+    not_before: float = 0.0
+
+
 FinalPhase = Literal["", "Succeeded", "Failed"]
 
 
@@ -128,6 +144,8 @@ class PodLife(msgspec.Struct, frozen=True):
     volumes: VolumesLife = VolumesLife()
     sandbox: SandboxLife = SandboxLife()
     containers: dict[str, ContainerLife] = {}
+    allocated: dict[str, ResourceRequirements] = {}  # what the kubelet agreed to, of containers that can be resized
+    resize: ResizeLife = ResizeLife()
     initialized: bool = False  # all init containers have succeeded in this sandbox
     final: FinalPhase = ""
     reason: str = ""

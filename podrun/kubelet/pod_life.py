@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from podrun.api import objects
-from podrun.kubelet import backoff, container_life, volume_places
+from podrun.kubelet import backoff, container_life, resizing, volume_places
 from podrun.kubelet.happenings import (
     Effect,
     Emit,
@@ -25,6 +25,8 @@ from podrun.kubelet.happenings import (
     PreStopReturned,
     ProbeVerdict,
     ReferenceChanged,
+    ResizeJudged,
+    ResizeWritten,
     Resumed,
     RunPostStart,
     RunPreStop,
@@ -37,7 +39,7 @@ from podrun.kubelet.happenings import (
     VolumesFailed,
     VolumesReady,
 )
-from podrun.kubelet.lives import ContainerLife, PodLife, SandboxLife, Stop, StopStage, VolumesLife
+from podrun.kubelet.lives import ContainerLife, PodLife, ResizeLife, SandboxLife, Stop, StopStage, VolumesLife
 from podrun.shim.facts import (
     Exited,
     Fact,
@@ -53,7 +55,8 @@ from podrun.shim.facts import (
 def born(pod: objects.Pod, now: float) -> PodLife:
     """A pod that the kubelet sees for the first time."""
     names = [c.name for c in (*pod.spec.init_containers, *pod.spec.containers)]
-    return PodLife(started_at=now, containers={name: ContainerLife() for name in names})
+    containers = {name: ContainerLife() for name in names}
+    return PodLife(started_at=now, containers=containers, allocated=resizing.wished(pod.spec))
 
 
 def rejected(life: PodLife, reason: str, message: str) -> tuple[PodLife, Effect]:
@@ -88,6 +91,10 @@ def observe(
             return _resumed(life, connected), ()
         case ReferenceChanged():
             return _hurried(life), ()
+        case ResizeJudged():
+            return _resize_judged(pod, life, event)
+        case ResizeWritten():
+            return _resize_written(pod, life, event, now)
         case Synced():
             return life, ()
 
@@ -272,7 +279,45 @@ def _resumed(life: PodLife, connected: bool) -> PodLife:
     if sandbox.state == "making" and not connected:
         # The next attempt, for the journal may tell of a pause of this one that died with its shim.
         sandbox = replace(sandbox, state="absent", attempt=sandbox.attempt + 1)
-    return replace(life, containers=containers, volumes=volumes, sandbox=sandbox, removing=False)
+    return replace(
+        life,
+        containers=containers,
+        volumes=volumes,
+        sandbox=sandbox,
+        removing=False,
+        resize=replace(life.resize, writing=False),
+    )
+
+
+def _resize_judged(pod: objects.Pod, life: PodLife, event: ResizeJudged) -> tuple[PodLife, tuple[Effect, ...]]:
+    if event.wish != resizing.wished(pod.spec) or not resizing.wants_verdict(pod, life):
+        return life, ()  # the wish has changed meanwhile
+    resize = life.resize
+    if event.reason:
+        if (resize.pending, resize.message, resize.generation) == (event.reason, event.message, event.generation):
+            return life, ()
+        pending = replace(resize, pending=event.reason, message=event.message, generation=event.generation)
+        text = f"Pod resize {event.reason}: {resizing.summary(pod, event.generation, event.message)}"
+        return replace(life, resize=pending), (Emit("Warning", f"Resize{event.reason}", text),)
+    text = f"Pod resize started: {resizing.summary(pod, event.generation)}"
+    agreed = ResizeLife(generation=event.generation, in_progress=True)
+    return replace(life, allocated=event.wish, resize=agreed), (Emit("Normal", "ResizeStarted", text),)
+
+
+def _resize_written(
+    pod: objects.Pod, life: PodLife, event: ResizeWritten, now: float
+) -> tuple[PodLife, tuple[Effect, ...]]:
+    resize = replace(life.resize, writing=False)
+    if event.error:
+        text = f"Pod resize error: {resizing.summary(pod, resize.generation, event.error)}"
+        emitted = () if resize.error else (Emit("Warning", "ResizeError", text),)
+        failed = replace(resize, error=event.error, not_before=now + resizing.RETRY)
+        return replace(life, resize=failed), emitted
+    for name, amounts in event.amounts.items():
+        container = life.containers[name]
+        if container.state == "running":
+            life = with_container(life, name, replace(container, actuated=amounts))
+    return replace(life, resize=replace(resize, written=event.amounts, error="", not_before=0.0)), ()
 
 
 def unfinished(life: PodLife) -> tuple[Effect, ...]:

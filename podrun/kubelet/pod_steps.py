@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from podrun.api import objects
-from podrun.kubelet import backoff, container_life, outcomes, pod_life, probe_life, stopping
+from podrun.kubelet import backoff, container_life, outcomes, pod_life, probe_life, resizing, stopping
 from podrun.kubelet.happenings import (
     AbandonImage,
     Effect,
@@ -25,6 +25,7 @@ from podrun.kubelet.happenings import (
     MakeSandbox,
     PrepareVolumes,
     RemovePod,
+    WriteResources,
 )
 from podrun.kubelet.lives import ContainerLife, PodLife
 from podrun.kubelet.pod_life import grace_of, with_container
@@ -137,7 +138,26 @@ def _run_containers(turn: _Turn) -> None:
     for spec in turn.pod.spec.containers:
         _advance(turn, spec, init=False)
         if _holds_the_next_back(spec, turn.life.containers[spec.name]):
-            return
+            break
+    _resize(turn)
+
+
+def _resize(turn: _Turn) -> None:
+    """Write what was agreed to, until every group has it; a container that must be restarted for it comes later."""
+    resize = turn.life.resize
+    if not resize.in_progress or resize.writing:
+        return
+    if not backoff.is_due(resize.not_before, turn.now):
+        turn.wake(resize.not_before)
+        return
+    amounts = resizing.next_amounts(turn.pod, turn.life)
+    if resize.written != amounts:
+        turn.life = replace(turn.life, resize=replace(resize, writing=True))
+        turn.effects.append(WriteResources(resizing.current_amounts(turn.pod, turn.life), amounts))
+    elif amounts == resizing.allocated(turn.pod.spec, turn.life):
+        turn.life = replace(turn.life, resize=replace(resize, in_progress=False, written={}))
+        text = f"Pod resize completed: {resizing.summary(turn.pod, resize.generation)}"
+        turn.effects.append(Emit("Normal", "ResizeCompleted", text))
 
 
 def _holds_the_next_back(spec: objects.Container, container: ContainerLife) -> bool:
@@ -172,6 +192,7 @@ def _advance(turn: _Turn, spec: objects.Container, *, init: bool) -> None:
             due = max(container_life.restart_at(container, spec), container.not_before)
         case "running":
             _replace_changed(turn, spec, container)
+            _restart_for_resize(turn, spec, turn.life.containers[spec.name])
             return
         case _:
             return
@@ -183,6 +204,8 @@ def _advance(turn: _Turn, spec: objects.Container, *, init: bool) -> None:
         turn.effects.append(EnsureImage(spec.name))
     else:
         launched = container_life.launching(container, spec, turn.now)
+        amounts = resizing.allocated(turn.pod.spec, turn.life).get(spec.name, spec.resources)
+        launched = replace(launched, actuated=amounts)
         turn.set(spec.name, launched)
         turn.effects.append(LaunchRun(spec.name, launched.attempt))
 
@@ -193,6 +216,18 @@ def _replace_changed(turn: _Turn, spec: objects.Container, container: ContainerL
         stopped = pod_life.stopped(container, turn.now, grace_of(turn.pod))
         turn.set(spec.name, replace(stopped, rerun=True))
         text = f"Container {spec.name} definition changed, will be restarted"
+        turn.effects.append(Emit("Normal", "Killing", text, spec.name))
+
+
+def _restart_for_resize(turn: _Turn, spec: objects.Container, container: ContainerLife) -> None:
+    """A running container whose resizePolicy says so takes its new resources with a restart."""
+    wanted = resizing.allocated(turn.pod.spec, turn.life).get(spec.name)
+    if wanted is None or container.actuated is None or container.stop is not None:
+        return
+    if resizing.needs_restart(spec, container.actuated, wanted):
+        stopped = pod_life.stopped(container, turn.now, grace_of(turn.pod))
+        turn.set(spec.name, replace(stopped, rerun=True))
+        text = f"Container {spec.name} resize requires restart"
         turn.effects.append(Emit("Normal", "Killing", text, spec.name))
 
 

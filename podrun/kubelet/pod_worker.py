@@ -25,6 +25,7 @@ from podrun.kubelet import (
     pod_life,
     pod_steps,
     references,
+    resizing,
     signals,
     status,
     volume_files,
@@ -47,6 +48,8 @@ from podrun.kubelet.happenings import (
     PrepareVolumes,
     ReferenceChanged,
     RemovePod,
+    ResizeJudged,
+    ResizeWritten,
     Resumed,
     RunPostStart,
     RunPreStop,
@@ -58,6 +61,7 @@ from podrun.kubelet.happenings import (
     Synced,
     VolumesFailed,
     VolumesReady,
+    WriteResources,
 )
 from podrun.kubelet.launcher import ConfigError, Launcher
 from podrun.kubelet.lives import ContainerLife, PodLife
@@ -125,6 +129,22 @@ class PodWorker:
         if (type(changed).__name__, metadata.name) in references.of_pod(self.pod.spec):
             self._files.follow(self.pod)
             self._inbox.put_nowait(ReferenceChanged())
+
+    @property
+    def allocated_pod(self) -> objects.Pod:
+        """The pod with the resources that the kubelet has agreed to, which is what it holds of the node."""
+        return self.as_allocated(self.pod)
+
+    def as_allocated(self, pod: objects.Pod) -> objects.Pod:
+        """The same of another version of the pod."""
+        amounts = resizing.allocated(pod.spec, self.life)
+        return pod if amounts == resizing.wished(pod.spec) else resizing.with_amounts(pod, amounts)
+
+    def judge_resize(self, verdict: ResizeJudged) -> None:
+        resize = self.life.resize
+        known = (resize.generation, resize.pending, resize.message)
+        if (verdict.generation, verdict.reason, verdict.message) != known or not verdict.reason:
+            self._inbox.put_nowait(verdict)
 
     def forsake(self) -> None:
         """The object is gone from the store, by force: what is left of the pod ends quickly."""
@@ -344,6 +364,8 @@ class PodWorker:
                 self._tell(Signal(container, attempt, self._stop_signal(container)))
             case KillRun(container, attempt):
                 self._tell(Kill(container, attempt))
+            case WriteResources(before, amounts):
+                self._spawn(self._write_resources(before, amounts))
             case RemovePod():
                 self._spawn(self._remove())
 
@@ -394,7 +416,7 @@ class PodWorker:
 
     async def _make_sandbox(self, attempt: int) -> None:
         try:
-            addresses = await self._sandbox.make(self.pod, attempt, self.life.applied, self._files.write)
+            addresses = await self._sandbox.make(self.allocated_pod, attempt, self.life.applied, self._files.write)
         except (PodrunError, OSError) as error:
             self._inbox.put_nowait(SandboxUnmade(attempt, str(error)))
         else:
@@ -407,15 +429,28 @@ class PodWorker:
     async def _ensure_image(self, container: str) -> None:
         self._inbox.put_nowait(await self._images.ensure(self.pod, self._spec(container)))
 
+    async def _write_resources(self, before: resizing.Amounts, amounts: resizing.Amounts) -> None:
+        """Memory that is given up may have to be written to disk first: not on the event loop."""
+        runs = {name: each.id for name, each in self.life.containers.items() if each.state == "running"}
+        steps = resizing.writes(self.pod, before, amounts, runs, self._services.node)
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._services.disk, self._sandbox.write_limits, steps, runs)
+        except (PodrunError, OSError) as error:
+            self._inbox.put_nowait(ResizeWritten({}, str(error)))
+        else:
+            self._inbox.put_nowait(ResizeWritten(amounts))
+
     async def _launch(self, container: str, attempt: int) -> None:
-        spec = self._spec(container)
+        pod = self.allocated_pod
+        spec = pod_life.spec_of(pod, container)
         link = self._sandbox.link
         if link is None:
             return  # the shim is lost, and so is this run: that happening is on its way
         try:
             self._sandbox.write_hosts(self.pod, self.life.sandbox.addresses)
             hostname, addresses = self._sandbox.hostname(self.pod), self.life.sandbox.addresses
-            plan = self._launcher.launch_plan(self.pod, spec, attempt, hostname, addresses)
+            plan = self._launcher.launch_plan(pod, spec, attempt, hostname, addresses)
         except (PodrunError, OSError) as error:
             reason = "CreateContainerConfigError" if isinstance(error, ConfigError) else "CreateContainerError"
             self._inbox.put_nowait(LaunchRefused(container, attempt, reason, str(error)))

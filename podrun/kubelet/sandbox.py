@@ -10,14 +10,15 @@ import contextlib
 import dataclasses
 import errno
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from cgroups.errors import CgroupError
 from cgroups.group import Group
 from podrun.api import objects
 from podrun.errors import PodrunError
-from podrun.kubelet import planner, pod_files, pod_names, pod_ports, resources, shims, trees
+from podrun.kubelet import planner, pod_files, pod_names, pod_ports, resizing, resources, shims, trees
 from podrun.kubelet.places import PodPlace
+from podrun.kubelet.resizing import Write
 from podrun.kubelet.services import Services
 from podrun.network.hosts import Names
 from podrun.shim import journal
@@ -128,6 +129,21 @@ class Sandbox:
         for reason, message in pod_files.write_etc(pod, place, addresses, names, services.cluster):
             services.recorder.record(pod, "Warning", reason, message)
         return addresses
+
+    def write_limits(self, steps: Sequence[Write], ids: Mapping[str, str]) -> None:
+        """One after another; `ids` of running containers. PodrunError, OSError: not all were written. Blocks."""
+        groups = [
+            Group(
+                self._place.cgroup if step.container is None else self._place.container_cgroup(ids[step.container]),
+                self._services.hierarchies,
+            )
+            for step in steps
+        ]
+        for step, group in reversed(list(zip(steps, groups, strict=True))):
+            if in_the_way := resizing.memory_in_the_way(step, group.stats().memory_usage):
+                raise PodrunError(in_the_way)
+        for step, group in zip(steps, groups, strict=True):
+            group.apply(step.limits)
 
     async def leave(self, pod: objects.Pod) -> None:
         """Everything of the sandbox ends: what still runs, the shim, the link to the network, the cgroups."""

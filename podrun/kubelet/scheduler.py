@@ -173,12 +173,7 @@ def rejection(wanted: Claim, situation: Situation) -> Refusal | None:
     if node is None:
         return Refusal("InvalidNodeInfo", "Kubelet cannot get node info.")
     if missing := shortages(wanted, node, situation.placed):
-        first = missing[0]
-        return Refusal(
-            f"OutOf{first.name}",
-            f"Node didn't have enough resource: {first.name}, requested: {first.requested}, "
-            f"used: {first.used}, capacity: {first.capacity}",
-        )
+        return Refusal(f"OutOf{missing[0].name}", shortage_message(missing[0]))
     if not node_match.selects(spec, node):
         return _failed("NodeAffinity", NODE_AFFINITY)
     if _ports_are_taken(wanted, situation.placed):
@@ -186,6 +181,13 @@ def rejection(wanted: Claim, situation: Situation) -> Refusal | None:
     if node_match.untolerated(node.spec.taints, spec.tolerations, ("NoExecute",)):
         return _failed("TaintToleration", TAINTED)
     return None
+
+
+def shortage_message(short: Shortage) -> str:
+    return (
+        f"Node didn't have enough resource: {short.name}, requested: {short.requested}, used: {short.used}, "
+        f"capacity: {short.capacity}"
+    )
 
 
 def _failed(predicate: str, why: str) -> Refusal:

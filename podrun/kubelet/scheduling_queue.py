@@ -173,10 +173,7 @@ def _creation(entry: tuple[str, objects.Object | None]) -> str:
 
 
 def _renewed(known: Claim | None, pod: objects.Pod) -> Claim:
-    """Labels change, what a pod takes does not."""
-    if known is None:
-        return scheduler.claim(pod)
-    return known if known.pod is pod else Claim(pod, known.requests, known.ports)
+    return known if known is not None and known.pod is pod else scheduler.claim(pod)
 
 
 def refused(pod: objects.Pod, refusal: Refusal, now: float) -> objects.PodStatus:

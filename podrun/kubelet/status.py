@@ -5,7 +5,7 @@ Rules: pkg/kubelet/kubelet_pods.go (getPhase, convertToAPIContainerStatuses), pk
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -15,7 +15,12 @@ from podrun.kubelet import mount_plan, outcomes
 from podrun.kubelet.lives import ContainerLife, PodLife, Run
 
 RUNTIME = "podrun"
-OWN_CONDITIONS = frozenset(("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"))
+OWN_CONDITIONS = frozenset(
+    (
+        *("PodResizePending", "PodResizeInProgress"),
+        *("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +90,18 @@ def _container_status(
         image_id=container.image_id,
         container_id=f"{RUNTIME}://{container.id}" if container.id else "",
         started=container.started,
-        allocated_resources=spec.resources.requests,
-        resources=spec.resources,
+        allocated_resources=life.allocated.get(spec.name, spec.resources).requests,
+        resources=_resources(spec, container, life),
         volume_mounts=tuple(_mount_status(m) for m in spec.volume_mounts),
         user=_user(container) if container.state == "running" else None,
     )
+
+
+def _resources(spec: objects.Container, container: ContainerLife, life: PodLife) -> objects.ResourceRequirements:
+    """What the run has; without one, what the next one gets."""
+    if container.state == "running" and container.actuated is not None:
+        return container.actuated
+    return life.allocated.get(spec.name, spec.resources)
 
 
 def restart_count(container: ContainerLife) -> int:
@@ -190,8 +202,20 @@ def _conditions(pod: objects.Pod, life: PodLife, phase: str, now: float) -> tupl
         containers_ready,
         _Verdict("PodScheduled", True),
     )
-    own = tuple(_condition(verdict, before.get(verdict.type), pod.metadata.generation, now) for verdict in verdicts)
-    return (*conditions_of_others(pod.status), *own)
+    generation = pod.metadata.generation
+    own = tuple(_condition(verdict, before.get(verdict.type), generation, now) for verdict in verdicts)
+    resizes = tuple(
+        _condition(verdict, before.get(verdict.type), life.resize.generation, now) for verdict in _resize_verdicts(life)
+    )
+    return (*conditions_of_others(pod.status), *resizes, *own)
+
+
+def _resize_verdicts(life: PodLife) -> Iterator[_Verdict]:
+    resize = life.resize
+    if resize.pending and not life.final:
+        yield _Verdict("PodResizePending", True, resize.pending, resize.message)
+    if resize.in_progress and not life.final:
+        yield _Verdict("PodResizeInProgress", True, "Error" if resize.error else "", resize.error)
 
 
 def _condition(

@@ -19,6 +19,7 @@ from podrun.api import (
     validate_meta,
     validate_names,
     validate_node,
+    validate_resize,
     validate_update,
     validate_volume,
 )
@@ -131,6 +132,17 @@ def admit_change(new: objects.Object, old: objects.Object) -> objects.Object:
 
 def _protected(metadata: objects.ObjectMeta, finalizer: str) -> objects.ObjectMeta:
     return replace(metadata, finalizers=tuple(dict.fromkeys((*metadata.finalizers, finalizer))))
+
+
+def admit_resize(new: objects.Object, old: objects.Object) -> objects.Object:
+    """`old` with the resources of `new`. StatusError: invalid."""
+    if not isinstance(new, objects.Pod) or not isinstance(old, objects.Pod):
+        raise status_errors.method_not_allowed()
+    pod = validate_resize.resized(new, old)
+    pod = replace(pod, spec=defaults.default_spec(pod.spec))
+    if pod != old:
+        _refuse("Pod", old.metadata.name, [*validate_resize.validate_resize(pod, old), *supported.unsupported(pod)])
+    return pod
 
 
 def _new_metadata(metadata: objects.ObjectMeta, kind: kinds.Kind, namespace: str) -> objects.ObjectMeta:

@@ -17,7 +17,12 @@ KUBERNETES = ("1", "33")
 
 _VERBS = ("delete", "deletecollection", "get", "list", "watch")
 _CHANGING = ("patch", "update")
-_SUBRESOURCES = (("pods/status", ("get", "patch", "update")), ("pods/log", ("get",)), ("pods/exec", ("create", "get")))
+_SUBRESOURCES = (
+    ("pods/status", ("get", "patch", "update")),
+    ("pods/resize", ("get", "patch", "update")),
+    ("pods/log", ("get",)),
+    ("pods/exec", ("create", "get")),
+)
 
 
 async def health(request: web.Request) -> web.StreamResponse:

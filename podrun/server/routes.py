@@ -13,6 +13,7 @@ _ONE = "/api/v1/{resource}/{name}"
 _NAMESPACED = "/api/v1/namespaces/{namespace}/{resource}"
 _NAMESPACED_ONE = "/api/v1/namespaces/{namespace}/{resource}/{name}"
 _POD = "/api/v1/namespaces/{namespace}/pods/{name}"
+_RESIZE = "/api/v1/namespaces/{namespace}/{resource:pods}/{name}/resize"
 
 Function = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -29,6 +30,9 @@ ROUTES: tuple[tuple[str, str, Function], ...] = (
     ("POST", f"{_POD}/exec", execution.prepare),
     ("GET", f"{_POD}/attach", execution.prepare_attach),
     ("POST", f"{_POD}/attach", execution.prepare_attach),
+    ("GET", _RESIZE, reading.get_one),
+    ("PUT", _RESIZE, writing.put_resize),
+    ("PATCH", _RESIZE, writing.patch_resize),
     ("GET", f"{_NAMESPACED_ONE}/status", reading.get_one),
     ("PUT", f"{_NAMESPACED_ONE}/status", writing.put_status),
     ("PATCH", f"{_NAMESPACED_ONE}/status", writing.patch_status),

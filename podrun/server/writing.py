@@ -67,6 +67,17 @@ async def patch_status(request: web.Request) -> web.StreamResponse:
     return await _merge(request, with_status, tuple(_MERGES), durable=False)
 
 
+async def put_resize(request: web.Request) -> web.StreamResponse:
+    """Replace the resources of containers only."""
+    sent = await _sent(request)
+    return answers.with_change(await _change(request, sent, lambda old: admission.admit_resize(sent, old)))
+
+
+async def patch_resize(request: web.Request) -> web.StreamResponse:
+    """Merge into the resources of containers only."""
+    return await _merge(request, admission.admit_resize, tuple(_MERGES))
+
+
 def _creatable(request: web.Request) -> kinds.Kind:
     kind = resources.kind_of(request)
     if kind.name not in resources.CREATABLE or kind.namespaced != ("namespace" in request.match_info):

@@ -80,6 +80,7 @@ PURE = [
     "podrun/kubelet/volume_places.py",
     "podrun/kubelet/probe_life.py",
     "podrun/kubelet/references.py",
+    "podrun/kubelet/resizing.py",
     "podrun/kubelet/resources.py",
     "podrun/kubelet/security.py",
     "podrun/kubelet/node_policy.py",

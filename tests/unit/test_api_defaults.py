@@ -87,6 +87,7 @@ def test_what_podrun_does_is_not_refused() -> None:
     workingDir: /w
     env: [{name: A, value: "1"}]
     ports: [{name: http, containerPort: 80, hostPort: 0}]
+    resizePolicy: [{resourceName: memory, restartPolicy: RestartContainer}]
     resources: {limits: {cpu: 1, memory: 1Gi, hugepages-2Mi: 2Mi, example.com/gpu: 1}}
     volumeMounts: [{name: e, mountPath: /e, readOnly: true, mountPropagation: None}]
     stdin: true
