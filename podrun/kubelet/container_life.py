@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from podrun.api import objects
 from podrun.kubelet import backoff
-from podrun.kubelet.happenings import ImageFailed, ImageReady, LaunchRefused
+from podrun.kubelet.happenings import ImageFailed, ImageReady, LaunchRefused, ShimOutdated
 from podrun.kubelet.lives import ContainerLife, ContainerState, Run
 from podrun.shim.facts import Exited, Started, StartFailed
 
@@ -108,7 +108,7 @@ def hurried(life: ContainerLife) -> ContainerLife:
     return replace(life, not_before=0.0) if is_waiting else life
 
 
-def launch_came_too_late(life: ContainerLife, event: LaunchRefused) -> ContainerLife:
+def launch_came_too_late(life: ContainerLife, event: LaunchRefused | ShimOutdated) -> ContainerLife:
     """Its sandbox had ended: nothing is wrong with the container, and it starts as soon as there is another one.
 
     So it goes when pause dies in a shared PID namespace, as the kernel ends everybody else there first.

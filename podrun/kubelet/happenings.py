@@ -83,6 +83,14 @@ class ReferenceChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ShimOutdated:
+    """The pod's shim is an older podrun's and does not know what this run needs. The attempt was not used up."""
+
+    container: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeVerdict:
     """What is believed of a run has changed, by a probe."""
 
@@ -144,6 +152,7 @@ Happening = (
     | ImageReady
     | ImageFailed
     | LaunchRefused
+    | ShimOutdated
     | ProbeVerdict
     | ReferenceChanged
     | PostStartReturned

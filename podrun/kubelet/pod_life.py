@@ -34,6 +34,7 @@ from podrun.kubelet.happenings import (
     SandboxReady,
     SandboxUnmade,
     ShimLost,
+    ShimOutdated,
     SignalRun,
     Synced,
     VolumesFailed,
@@ -81,6 +82,8 @@ def observe(
             return _observe_run(pod, life, event, now)
         case ImageReady(container) | ImageFailed(container) | LaunchRefused(container):
             return _observe_container(life, container, event, now)
+        case ShimOutdated(name):
+            return _shim_outdated(life, name, event), ()
         case VolumesReady():
             return replace(life, volumes=VolumesLife("ready")), ()
         case VolumesFailed(message):
@@ -260,6 +263,12 @@ def _volumes_without_sandbox(pod: objects.Pod, life: PodLife) -> VolumesLife:
     """What podrun writes went with the shim's memory: whether it can be had again is to be seen before the next one."""
     is_gone = any(map(volume_places.is_written, pod.spec.volumes)) and life.volumes.state == "ready"
     return VolumesLife() if is_gone else life.volumes
+
+
+def _shim_outdated(life: PodLife, name: str, event: ShimOutdated) -> PodLife:
+    """Another sandbox, with a shim of this version, takes the place of this one."""
+    life = with_container(life, name, container_life.launch_came_too_late(life.containers[name], event))
+    return replace(life, sandbox=replace(life.sandbox, state="broken")) if life.sandbox.state == "ready" else life
 
 
 def _shim_lost(life: PodLife, now: float) -> tuple[PodLife, tuple[Effect, ...]]:

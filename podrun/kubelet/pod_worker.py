@@ -57,6 +57,7 @@ from podrun.kubelet.happenings import (
     SandboxReady,
     SandboxUnmade,
     ShimLost,
+    ShimOutdated,
     SignalRun,
     Synced,
     VolumesFailed,
@@ -69,6 +70,7 @@ from podrun.kubelet.sandbox import Sandbox
 from podrun.kubelet.services import Services
 from podrun.kubelet.shims import Link
 from podrun.kubelet.written_volumes import WrittenVolumes
+from podrun.shim import wire
 from podrun.shim.facts import Exited, Numbered, Started, StartFailed
 from podrun.shim.messages import Acknowledge, Kill, Launch, PrepareAttach, PrepareExec, Signal
 from podrun.store import errors
@@ -461,6 +463,9 @@ class PodWorker:
             return  # the link broke: ShimLost follows
         if not isinstance(answer, (Started, StartFailed)):
             reason = getattr(answer, "message", str(answer))
+            if wire.is_news_to_it(reason):
+                self._inbox.put_nowait(ShimOutdated(container, attempt))
+                return
             self._inbox.put_nowait(LaunchRefused(container, attempt, "CreateContainerError", reason))
 
     async def _remove(self) -> None:

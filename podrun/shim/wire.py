@@ -29,6 +29,11 @@ class WireError(ValueError):
 Decode = Callable[[object], object]
 
 
+def is_news_to_it(refusal: str) -> bool:
+    """Whether a receiver has refused something because this version's language is newer than its own."""
+    return "has unknown fields" in refusal or "unknown kind" in refusal
+
+
 def encode(value: object, id: int = 0) -> bytes:
     """One line for `value`, a dataclass of plan, facts or messages; `id` ties a reply to its request.
 
@@ -89,8 +94,13 @@ _fields: dict[type, tuple[tuple[str, object], ...]] = {}
 def _fields_of(kind: type) -> tuple[tuple[str, object], ...]:
     """Name and default of each."""
     if kind not in _fields:
-        _fields[kind] = tuple((field.name, field.default) for field in dataclasses.fields(kind))
+        _fields[kind] = tuple((field.name, _default_of(field)) for field in dataclasses.fields(kind))
     return _fields[kind]
+
+
+def _default_of(field: dataclasses.Field[typing.Any]) -> object:
+    made = field.default_factory
+    return field.default if made is dataclasses.MISSING else made()
 
 
 def _object(tree: object, expected: type | None = None) -> object:

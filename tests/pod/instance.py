@@ -48,6 +48,7 @@ class Instance:
         }
         self.paths = Paths(**(chosen | settings))
         self.environment = {**os.environ, **self.paths.environment()}
+        self.kubelet_command = [str(COMMAND)]
         self.kubelet: subprocess.Popen[bytes] | None = None
         self.log = directory / "kubelet.log"
 
@@ -78,7 +79,11 @@ class Instance:
     def launch_kubelet(self) -> None:
         with self.log.open("ab") as log:
             self.kubelet = subprocess.Popen(
-                [COMMAND, "kubelet"], env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*self.kubelet_command, "kubelet"],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
 
     def _serves(self) -> bool:
