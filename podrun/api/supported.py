@@ -55,7 +55,7 @@ LIMITS_NOT_YET = ("ephemeral-storage",)
 
 CARRIED_OUT = ("config_map", "downward_api", "empty_dir", "host_path", "persistent_volume_claim", "projected", "secret")
 VOLUME = _rows(*(field for field in Volume.__struct_fields__ if field not in ("name", *CARRIED_OUT)))
-PROJECTION = _rows("cluster_trust_bundle", "pod_certificate", "service_account_token")
+PROJECTION = _rows("cluster_trust_bundle", "pod_certificate")
 
 
 def unsupported(pod: Pod) -> list[FieldError]:

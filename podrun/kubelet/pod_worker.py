@@ -410,7 +410,7 @@ class PodWorker:
                 await loop.run_in_executor(
                     self._services.disk, volumes.prepare, self.pod, self._place, self._services.node.memory, claimed
                 )
-                self._files.files(self.pod)  # what is missing is missed before there is a sandbox
+                await self._files.files(self.pod)  # what is missing is missed before there is a sandbox
         except (PodrunError, OSError) as error:
             self._inbox.put_nowait(VolumesFailed(str(error)))
         else:

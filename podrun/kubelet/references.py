@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from podrun.api import objects
 
-KINDS = (objects.ConfigMap, objects.Secret, objects.PersistentVolumeClaim)
+KINDS = (objects.ConfigMap, objects.Secret, objects.PersistentVolumeClaim, objects.ServiceAccount)
 
 Reference = tuple[str, str]
 """Kind and name, in the pod's own namespace."""
@@ -44,3 +44,5 @@ def _of_volumes(spec: objects.PodSpec) -> Iterator[Reference]:
                 yield "ConfigMap", source.config_map.name
             if source.secret is not None:
                 yield "Secret", source.secret.name
+            if source.service_account_token is not None:
+                yield "ServiceAccount", spec.service_account_name or "default"

@@ -6,7 +6,7 @@ Rules: MakePayload of pkg/volume/{configmap,secret}, CollectData of pkg/volume/{
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from podrun.api import objects
@@ -129,6 +129,13 @@ def _projection(projection: objects.VolumeProjection, mode: int, pod: objects.Po
         content = sources.token(token).encode()
         return {token.path: File(content, TOKEN_MODE if owned else mode, user or 0)}
     return {}
+
+
+def tokens(spec: objects.PodSpec) -> Iterator[objects.ServiceAccountTokenProjection]:
+    for volume in spec.volumes:
+        for projection in volume.projected.sources if volume.projected is not None else ():
+            if projection.service_account_token is not None:
+                yield projection.service_account_token
 
 
 def common_user(spec: objects.PodSpec) -> int | None:

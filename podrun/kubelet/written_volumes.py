@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 from podrun.api import objects
 from podrun.errors import PodrunError
 from podrun.kubelet import downward, volume_files, volume_places
+from podrun.kubelet.account_tokens import Token
 from podrun.kubelet.happenings import Emit
 from podrun.kubelet.places import PodPlace
 from podrun.kubelet.sandbox import Sandbox
@@ -25,6 +27,7 @@ from podrun.kubelet.volume_files import Files
 from podrun.linux import statfs
 from podrun.volume import atomic_writer
 
+SHORTEST_WAIT, LONGEST_WAIT = 1.0, 600.0  # seconds between two looks at the tokens: the clock may be set meanwhile
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -44,6 +47,8 @@ class WrittenVolumes:
         self._wanted: objects.Pod | None = None
         self._following: asyncio.Task[None] | None = None
         self._complaint = ""
+        self._tokens: dict[objects.ServiceAccountTokenProjection, Token | PodrunError] = {}
+        self._renewal: asyncio.TimerHandle | None = None
 
     def follow(self, pod: objects.Pod) -> None:
         """What they show may have changed: write it soon, if the pod has a sandbox."""
@@ -67,12 +72,15 @@ class WrittenVolumes:
                     self._emit(Emit("Warning", "FailedMount", self._complaint))
 
     async def close(self) -> None:
+        if self._renewal is not None:
+            self._renewal.cancel()
         if self._following is not None:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)
 
-    def files(self, pod: objects.Pod) -> dict[str, Files]:
+    async def files(self, pod: objects.Pod) -> dict[str, Files]:
         """What they hold now, by volume. PodrunError in the words of the event FailedMount."""
+        await self._issue_tokens(pod)
         newest = self._services.store.by_uid(pod.metadata.uid)  # labels and annotations may have changed
         current = replace(pod, metadata=newest.metadata) if newest is not None else pod
         sources = self._sources(current)
@@ -89,7 +97,7 @@ class WrittenVolumes:
         if not _any(pod):
             return
         async with self._lock:
-            wanted = self.files(pod)
+            wanted = await self.files(pod)
             root = _open_memory(f"{self._sandbox.held_root()}{self._place.written}")
             try:
                 await self._sandbox.confirm()  # the shim lives, so that was its number all the time
@@ -97,6 +105,33 @@ class WrittenVolumes:
                 await loop.run_in_executor(self._services.disk, _write, root, wanted, gid)
             finally:
                 os.close(root)
+            self._renew_tokens_later(pod)
+
+    async def _issue_tokens(self, pod: objects.Pod) -> None:
+        """Those that are missing, or due for another one."""
+        now, loop = time.time(), asyncio.get_running_loop()
+        for projection in volume_files.tokens(pod.spec):
+            known = self._tokens.get(projection)
+            if not isinstance(known, Token) or known.refresh_at <= now:
+                try:
+                    issue = partial(self._services.tokens.issue, pod, projection)
+                    self._tokens[projection] = await loop.run_in_executor(self._services.disk, issue)
+                except PodrunError as error:
+                    self._tokens[projection] = error
+
+    def _renew_tokens_later(self, pod: objects.Pod) -> None:
+        if self._renewal is not None:
+            self._renewal.cancel()
+        due = [token.refresh_at for token in self._tokens.values() if isinstance(token, Token)]
+        if due:
+            delay = min(max(min(due) - time.time(), SHORTEST_WAIT), LONGEST_WAIT)
+            self._renewal = asyncio.get_running_loop().call_later(delay, self.follow, pod)
+
+    def _token(self, projection: objects.ServiceAccountTokenProjection) -> str:
+        found = self._tokens[projection]
+        if isinstance(found, PodrunError):
+            raise found
+        return found.text
 
     def _sources(self, pod: objects.Pod) -> volume_files.Sources:
         store, host, namespace = self._services.store, self._services.host, pod.metadata.namespace
@@ -105,12 +140,8 @@ class WrittenVolumes:
             config_map=partial(store.get, objects.ConfigMap, namespace),
             secret=partial(store.get, objects.Secret, namespace),
             facts=downward.Facts(host.name, allocatable=node.status.allocatable if node is not None else {}),
-            token=_no_token,
+            token=self._token,
         )
-
-
-def _no_token(projection: objects.ServiceAccountTokenProjection) -> str:
-    raise PodrunError("podrun makes no service account tokens yet")
 
 
 def _any(pod: objects.Pod) -> bool:

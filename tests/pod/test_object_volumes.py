@@ -130,6 +130,27 @@ def test_files_come_again_with_a_new_sandbox_and_wait_if_their_object_has_gone(o
     assert node.exec("again", "cat", "/app/mode").stdout == "second"
 
 
+def test_a_token_belongs_to_the_pods_user_and_waits_for_its_account(node: Instance) -> None:
+    token = {"path": "token", "audience": "me", "expirationSeconds": 600}
+    volumes = [{"name": "t", "projected": {"sources": [{"serviceAccountToken": token}]}}]
+    container = manifests.busybox(
+        script="stat -Lc '%u %a' /t/token; cut -d. -f2 /t/token", volumeMounts=mounts("t"), imagePullPolicy="Never"
+    )
+    fields = {"volumes": volumes, "restartPolicy": "Never", "securityContext": {"runAsUser": 1234}}
+    node.apply(manifests.pod("token", container, serviceAccountName="robot", **fields))
+    text = (
+        'FailedMount MountVolume.SetUp failed for volume "t" : failed to fetch token: serviceaccounts "robot" not found'
+    )
+    wait.wait_until(lambda: text in node.events("token"), "the account to be missed", 20)
+    node.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}})
+    pod = node.wait_for("token", pods.has_ended, "the end")
+    owner, claims = node.log_lines(pod)
+    assert owner == "1234 600"
+    said = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+    assert (said["sub"], said["aud"]) == ("system:serviceaccount:default:robot", ["me"])
+    assert said["kubernetes.io"]["pod"]["uid"] == pods.uid(pod)
+
+
 def test_binary_data_arrives_as_it_is(node: Instance) -> None:
     content = bytes(range(256))
     manifest = config("bytes") | {"binaryData": {"all": base64.b64encode(content).decode()}}
