@@ -1,4 +1,4 @@
-"""`podrun image`: what the node has, import and load from files, remove."""
+"""`podrun image`: what the node has, import and load from files, remove. The other verbs are in files beside."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from typing import Any
 import click
 
 from podrun.cli import command as shared
-from podrun.cli import output
+from podrun.cli import image_registry, image_store, output
 from podrun.cli.columns import Table
 from podrun.cli.failures import QuietFailureError, StatusFailure
-
-IMAGES = "/podrun/v1/images"
+from podrun.cli.image_words import IMAGES, say, size_text
 
 IMPORT_EXAMPLES = """
 # Make an image of a directory
@@ -68,7 +67,7 @@ def import_(
         "workingDir": workdir,
     }
     answer = session.client.ask("POST", f"{IMAGES}/import", body=json.dumps(body).encode())
-    _say("imported", answer["image"])
+    say("imported", answer["image"])
 
 
 def _words(given: tuple[str, ...]) -> list[str]:
@@ -95,12 +94,7 @@ def _words(given: tuple[str, ...]) -> list[str]:
 def load(session: shared.Session, source: str) -> None:
     body = json.dumps({"path": os.path.abspath(source)}).encode()
     for image in session.client.ask("POST", f"{IMAGES}/load", body=body)["images"]:
-        _say("loaded", image)
-
-
-def _say(word: str, image: dict[str, Any]) -> None:
-    for name in image.get("names") or [image["id"]]:
-        print(f"image/{name} {word}")
+        say("loaded", image)
 
 
 @click.command("ls", cls=shared.Verb, help="List the images of this machine.")
@@ -132,15 +126,6 @@ def _rows(image: dict[str, Any], *, wide: bool) -> list[list[str]]:
     return [[name, plain, size, *more] for name in image.get("names") or ["<none>"]]
 
 
-def size_text(size: float) -> str:
-    """Bytes in decimal units with three digits, as image tools say it: 4.26MB."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if size < 1000 or unit == "TB":
-            break
-        size /= 1000
-    return f"{size:.3g}{unit}" if size < 1000 else f"{size:.0f}{unit}"
-
-
 @click.command(
     "rm",
     cls=shared.Verb,
@@ -170,12 +155,19 @@ def rm(session: shared.Session, names: tuple[str, ...]) -> None:
 
 command = shared.Family(
     "image",
-    help="Import, load, list and remove images.",
+    help="Pull, import, load, list, save and remove images.",
     verbs={
+        "pull": (image_registry.pull, "Get an image from its registry"),
+        "login": (image_registry.login, "Store a password for a registry"),
+        "logout": (image_registry.logout, "Forget the password for a registry"),
         "import": (import_, "Make an image of a root filesystem"),
         "load": (load, "Load images from a docker or OCI archive"),
         "ls": (ls, "List images"),
+        "inspect": (image_store.inspect, "Show all about an image as JSON"),
+        "tag": (image_store.tag, "Give an image one more name"),
+        "save": (image_store.save, "Write images to an archive"),
         "rm": (rm, "Remove images"),
+        "prune": (image_store.prune, "Remove images that have no name or no user"),
     },
     aliases={"list": "ls", "remove": "rm", "delete": "rm"},
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from podrun.errors import PodrunError
-from podrun.image import archives, config, imports, layers, manifests, platforms, references
+from podrun.image import archives, config, imports, layers, manifests, platforms, references, saving
 from podrun.image.config import ConfigFile
 from podrun.image.errors import BadImage
 from podrun.image.images import DamagedImage, Image, ImportOptions, Removal
@@ -126,6 +126,43 @@ class Images:
         with self.explained(f'remove image "{text}"'), self.swept():
             self.layout.change_index(lambda index: _without(index, image.digest, names))
         return Removal(names, (image.id,) if is_last and isinstance(image, Image) else ())
+
+    def tag(self, text: str, name: str) -> Image:
+        """Gives the image that `text` means one more name. Raises PodrunError."""
+        reference = _nameable(name)
+        image = self.resolve(text)
+        if image is None:
+            raise PodrunError(f'cannot tag image "{text}": no such image')
+        return self.add_names(image, (reference,))
+
+    def prune(self, users: Callable[[Image], Sequence[str]], *, named_too: bool) -> tuple[Image, ...]:
+        """Takes away images without a name, or all that nobody uses; those that went. Raises PodrunError."""
+        gone = tuple(image for image in self.list() if (named_too or not image.names) and not users(image))
+        digests = {image.digest for image in gone}
+        if gone:
+            with self.explained("prune images"), self.swept():
+                self.layout.change_index(lambda index: (d for d in index if d.digest not in digests))
+        return gone
+
+    def save(self, texts: Sequence[str]) -> Iterator[bytes]:
+        """These images as one tar, docker and OCI archive at once, in pieces. Raises PodrunError, before the first."""
+        chosen: dict[str, list[str]] = {}
+        for text in texts:
+            image = self.resolve(text)
+            if image is None:
+                raise PodrunError(f'cannot save image "{text}": no such image')
+            chosen.setdefault(image.digest, []).extend(_names_meant(text, image))
+        with self.explained("save the images"):
+            saved = [
+                saving.Saved(digest, self.manifest(digest), self.layout.read(digest), tuple(dict.fromkeys(names)))
+                for digest, names in chosen.items()
+            ]
+            return saving.archive(self.layout, saved)
+
+    def documents(self, image: Image) -> tuple[bytes, bytes]:
+        """Manifest and config as they were published. Raises PodrunError."""
+        with self.explained("read the image"):
+            return self.layout.read(image.digest), self.layout.read(image.id)
 
     def sweep(self) -> None:
         """Takes away blobs, layers and interrupted work that belong to no image, unless somebody is at work now."""
@@ -273,6 +310,14 @@ def _nameable(name: str) -> str:
     if reference.digest is not None:
         raise PodrunError(f'cannot name an image "{name}": a digest is not for you to choose')
     return str(reference)
+
+
+def _names_meant(text: str, image: Image) -> Sequence[str]:
+    """The one tag that was said; by id or digest, all tags."""
+    with contextlib.suppress(references.InvalidImageName):
+        if str(references.parse(text)) in image.names and "@" not in text:
+            return (str(references.parse(text)),)
+    return [name for name in image.names if "@" not in name]
 
 
 def _is_meant(reference: Reference, image: Image | DamagedImage) -> bool:

@@ -46,6 +46,11 @@ async def log_in(registry: str, username: str, password: str, auth_file: str, *,
     await _skopeo(command, registry, password.encode())
 
 
+async def log_out(registry: str, auth_file: str) -> None:
+    """Takes the registry's password out of `auth_file`. PullError."""
+    await _skopeo(skopeo.log_out(registry, auth_file), registry)
+
+
 async def fetch(job: Job, on_progress: Callable[[Progress], None]) -> None:
     """Carries the job out in a process of its own, which ends when this is cancelled. PullError."""
     process = await asyncio.create_subprocess_exec(
@@ -90,9 +95,13 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         if process.returncode is None and not (process.stdout and process.stdout.at_eof()):
             process.terminate()
         try:
-            await asyncio.shield(asyncio.wait_for(process.wait(), END_LIMIT))
-        except (TimeoutError, asyncio.CancelledError):
+            await asyncio.wait_for(process.wait(), END_LIMIT)
+        except TimeoutError:
             process.kill()
+            await process.wait()
+        except asyncio.CancelledError:
+            process.kill()
+            await process.wait()
             raise
 
 

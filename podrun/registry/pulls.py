@@ -47,10 +47,6 @@ class _Running:
     listeners: list[OnProgress] = field(default_factory=list)
     waiters: int = 0
 
-    def tell(self, progress: Progress) -> None:
-        for listener in self.listeners:
-            listener(progress)
-
 
 class Pulls:
     """`scratch`: a directory for one pull's credentials; what is left in it by an earlier process goes."""
@@ -65,6 +61,7 @@ class Pulls:
         self._disk = disk
         self._slots = asyncio.Semaphore(MOST_AT_ONCE)
         self._running: dict[tuple[str, Credential | None], _Running] = {}
+        self._tasks: set[asyncio.Task[Pulled]] = set()
         self._fetching: dict[str, asyncio.Event] = {}  # layers on their way
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -99,6 +96,16 @@ class Pulls:
         secure = skopeo.is_secure(registry, self._insecure)
         await fetching.log_in(registry, username, password, str(self._auth_file), is_secure=secure)
 
+    async def log_out(self, registry: str) -> None:
+        """Forgets the credential. PullError: there is none."""
+        await fetching.log_out(registry, str(self._auth_file))
+
+    async def close(self) -> None:
+        """Ends what is going on."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     # One pull.
 
     async def _shared(self, reference: Reference, credential: Credential | None, listener: OnProgress | None) -> Pulled:
@@ -108,7 +115,8 @@ class Pulls:
         if running is None:
             running = _Running(asyncio.create_task(self._pull(reference, credential, key)))
             self._running[key] = running
-            running.task.add_done_callback(lambda _: self._running.pop(key, None))
+            self._tasks.add(running.task)
+            running.task.add_done_callback(partial(self._ended, key))
         running.waiters += 1
         if listener is not None:
             running.listeners.append(listener)
@@ -122,6 +130,13 @@ class Pulls:
                 self._running.pop(key, None)
                 running.task.cancel()
 
+    def _ended(self, key: tuple[str, Credential | None], task: asyncio.Task[Pulled]) -> None:
+        self._tasks.discard(task)
+        if (running := self._running.get(key)) is not None and running.task is task:
+            del self._running[key]
+        if not task.cancelled():
+            task.exception()  # told to those who waited, if anyone did
+
     async def _pull(
         self, reference: Reference, credential: Credential | None, key: tuple[str, Credential | None]
     ) -> Pulled:
@@ -130,7 +145,7 @@ class Pulls:
             async with self._slots:
                 began = time.monotonic()
                 with self._source(reference, credential) as source:
-                    image = await self._resolve(reference, source, lambda told: self._running[key].tell(told))
+                    image = await self._resolve(reference, source, partial(self._tell, key))
                 return Pulled(image, time.monotonic() - began)
         except PullError as error:
             text = f'failed to pull and unpack image "{full}": {error.message}'
@@ -138,6 +153,11 @@ class Pulls:
         except (BadImage, PodrunError) as error:
             text = error.message if isinstance(error, PodrunError) else str(error)
             raise PullError(f'failed to pull and unpack image "{full}": {text}', error.hint) from error
+
+    def _tell(self, key: tuple[str, Credential | None], progress: Progress) -> None:
+        if (running := self._running.get(key)) is not None:
+            for listener in running.listeners:
+                listener(progress)
 
     @contextlib.contextmanager
     def _source(self, reference: Reference, credential: Credential | None) -> Iterator[Source]:

@@ -55,6 +55,10 @@ def log_in(registry: str, username: str, auth_file: str, *, is_secure: bool) -> 
     return ["skopeo", "login", *options, "--password-stdin", registry]
 
 
+def log_out(registry: str, auth_file: str) -> list[str]:
+    return ["skopeo", "logout", f"--authfile={auth_file}", registry]
+
+
 def environment(own: Mapping[str, str]) -> dict[str, str]:
     """Of `own`, proxies and certificates alone: no home whose credentials would be used unasked."""
     kept = {name: value for name, value in own.items() if _KEPT.fullmatch(name)}

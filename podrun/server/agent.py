@@ -13,11 +13,12 @@ from typing import TypeVar
 import podrun
 from podrun.api import objects, times
 from podrun.errors import PodrunError
-from podrun.image.images import Image, ImportOptions
+from podrun.image.images import ImportOptions
 from podrun.image.store import Images
 from podrun.kubelet.kubelet import Kubelet
 from podrun.kubelet.planner import Streams
 from podrun.kubelet.services import Services
+from podrun.server.image_transport import LocalTransport, summary
 from podrun.server.node_agent import ExecTicket, ImageRemoval, ImageSummary, ImportRequest
 
 Result = TypeVar("Result")
@@ -30,6 +31,7 @@ class LocalAgent:
         self._kubelet = kubelet
         self._services = services
         self._started_at = time.time()
+        self.image_transport = LocalTransport(kubelet, services)
 
     @property
     def node_name(self) -> str:
@@ -66,7 +68,7 @@ class LocalAgent:
         return self._services.paths.pod_log_dir(meta.namespace, meta.name, meta.uid) / container
 
     async def image_list(self) -> list[ImageSummary]:
-        return [_summary(image) for image in await self._on_disk(self._services.images.list)]
+        return [summary(image) for image in await self._on_disk(self._services.images.list)]
 
     async def image_import(self, request: ImportRequest) -> ImageSummary:
         options = ImportOptions(
@@ -76,10 +78,10 @@ class LocalAgent:
             user=request.user,
             working_dir=request.working_dir,
         )
-        return _summary(await self._on_disk(partial(self._images.import_, request.path, request.name, options)))
+        return summary(await self._on_disk(partial(self._images.import_, request.path, request.name, options)))
 
     async def image_load(self, path: Path) -> list[ImageSummary]:
-        return [_summary(image) for image in await self._on_disk(partial(self._images.load, path))]
+        return [summary(image) for image in await self._on_disk(partial(self._images.load, path))]
 
     async def image_remove(self, name: str) -> ImageRemoval:
         removal = await self._on_disk(partial(self._images.remove, name, self._kubelet.users_of))
@@ -109,8 +111,3 @@ class LocalAgent:
 
     async def _on_disk(self, function: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._services.disk, function)
-
-
-def _summary(image: Image) -> ImageSummary:
-    created = times.rfc3339(image.created.timestamp()) if image.created else ""
-    return ImageSummary(image.names, image.id, image.digest, image.size, created)

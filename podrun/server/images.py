@@ -33,13 +33,13 @@ async def import_(request: web.Request) -> web.StreamResponse:
     )
     if not wish.name:
         raise status_errors.bad_request("name: Required value")
-    with _refusals():
+    with refusals():
         return _answer({"image": await context.of(request).agent.image_import(wish)})
 
 
 async def load(request: web.Request) -> web.StreamResponse:
     path = _path(await bodies.read_json(request))
-    with _refusals():
+    with refusals():
         return _answer({"images": await context.of(request).agent.image_load(path)})
 
 
@@ -47,12 +47,45 @@ async def remove(request: web.Request) -> web.StreamResponse:
     name = request.query.get("name", "")
     if not name:
         raise status_errors.bad_request("name: Required value")
-    with _refusals():
+    with refusals():
         return _answer(await context.of(request).agent.image_remove(name))
 
 
+async def inspect(request: web.Request) -> web.StreamResponse:
+    with refusals():
+        return _answer(await context.of(request).agent.image_transport.inspect(request.query.get("name", "")))
+
+
+async def tag(request: web.Request) -> web.StreamResponse:
+    body = await bodies.read_json(request)
+    names = required(body, "source"), required(body, "name")
+    with refusals():
+        return _answer({"image": await context.of(request).agent.image_transport.tag(*names)})
+
+
+async def prune(request: web.Request) -> web.StreamResponse:
+    with refusals():
+        all = context.boolean(request, "all")
+        return _answer({"images": await context.of(request).agent.image_transport.prune(named_too=all)})
+
+
+async def log_in(request: web.Request) -> web.StreamResponse:
+    body = await bodies.read_json(request)
+    registry, username, password = (required(body, key) for key in ("registry", "username", "password"))
+    with refusals():
+        await context.of(request).agent.image_transport.log_in(registry, username, password)
+    return _answer({})
+
+
+async def log_out(request: web.Request) -> web.StreamResponse:
+    registry = required(await bodies.read_json(request), "registry")
+    with refusals():
+        await context.of(request).agent.image_transport.log_out(registry)
+    return _answer({})
+
+
 @contextlib.contextmanager
-def _refusals() -> Iterator[None]:
+def refusals() -> Iterator[None]:
     """A PodrunError about an image is the client's to heal: 422, with its own words."""
     try:
         yield
@@ -71,6 +104,13 @@ def _path(body: dict[str, Any]) -> Path:
     if not path.is_absolute():
         raise status_errors.bad_request(f'path: Invalid value: "{path}": must be absolute')
     return path
+
+
+def required(body: dict[str, Any], key: str) -> str:
+    text = _text(body, key)
+    if not text:
+        raise status_errors.bad_request(f"{key}: Required value")
+    return text
 
 
 def _text(body: dict[str, Any], key: str) -> str:

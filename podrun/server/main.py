@@ -152,6 +152,7 @@ async def _serve(paths: Paths, hierarchies: Hierarchies, cgroup_parent: str) -> 
     finally:
         if runner is not None:
             await runner.cleanup()
+        await services.pulls.close()
         await services.recorder.drain()
         await services.fork_server.stop()
         kubelet.remove_class_groups()

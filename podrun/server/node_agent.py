@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -50,6 +51,27 @@ class ImageRemoval:
     deleted: tuple[str, ...]
 
 
+class ImageTransport(Protocol):
+    """Images on their way to the node and out of it. Errors: PodrunError."""
+
+    async def pull(self, name: str, on_progress: Callable[[int, int, int, int], None]) -> ImageSummary:
+        """From its registry; progress in bytes fetched, of how many, layers unpacked, of how many."""
+
+    async def log_in(self, registry: str, username: str, password: str) -> None: ...
+
+    async def log_out(self, registry: str) -> None: ...
+
+    async def tag(self, name: str, new_name: str) -> ImageSummary: ...
+
+    async def prune(self, *, named_too: bool) -> list[ImageSummary]: ...
+
+    async def inspect(self, name: str) -> dict[str, object]:
+        """Ready for JSON."""
+
+    async def save(self, names: Sequence[str]) -> AsyncIterator[bytes]:
+        """A tar in pieces."""
+
+
 class NodeAgent(Protocol):
     """Errors: PodrunError, whose message and hint the client gets to read."""
 
@@ -71,6 +93,9 @@ class NodeAgent(Protocol):
 
     def log_dir(self, pod: objects.Pod, container: str) -> Path:
         """The directory with the container's `<attempt>.log` files."""
+
+    @property
+    def image_transport(self) -> ImageTransport: ...
 
     async def image_list(self) -> list[ImageSummary]: ...
 

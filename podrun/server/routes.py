@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from podrun.server import deletion, discovery, execution, images, logs, manifests, reading, writing
+from podrun.server import deletion, discovery, execution, image_streams, images, logs, manifests, reading, writing
 
 _ALL = "/api/v1/{resource}"
 _ONE = "/api/v1/{resource}/{name}"
@@ -55,5 +55,12 @@ ROUTES: tuple[tuple[str, str, Function], ...] = (
     ("POST", "/podrun/v1/images/import", images.import_),
     ("POST", "/podrun/v1/images/load", images.load),
     ("DELETE", "/podrun/v1/images", images.remove),
+    ("POST", "/podrun/v1/images/pull", image_streams.pull),
+    ("GET", "/podrun/v1/images/save", image_streams.save),
+    ("GET", "/podrun/v1/images/inspect", images.inspect),
+    ("POST", "/podrun/v1/images/tag", images.tag),
+    ("POST", "/podrun/v1/images/prune", images.prune),
+    ("POST", "/podrun/v1/images/login", images.log_in),
+    ("POST", "/podrun/v1/images/logout", images.log_out),
     ("GET", "/podrun/v1/info", discovery.info),
 )

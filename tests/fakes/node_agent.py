@@ -7,7 +7,7 @@ from pathlib import Path
 
 from podrun.api import objects
 from podrun.errors import PodrunError
-from podrun.server.node_agent import ExecTicket, ImageRemoval, ImageSummary, ImportRequest
+from podrun.server.node_agent import ExecTicket, ImageRemoval, ImageSummary, ImageTransport, ImportRequest
 
 
 @dataclass
@@ -19,6 +19,10 @@ class FakeAgent:
     executed: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     attached: list[tuple[str, bool, bool, bool]] = field(default_factory=list)
     imported: list[ImportRequest] = field(default_factory=list)
+
+    @property
+    def image_transport(self) -> ImageTransport:
+        raise NotImplementedError
 
     async def prepare_exec(
         self,
