@@ -19,7 +19,7 @@ class _Outline(msgspec.Struct, rename="camel"):
 
     schema_version: int = 2
     media_type: str = ""
-    manifests: msgspec.Raw | None = None
+    manifests: msgspec.Raw = msgspec.Raw()
 
 
 def digest_of(document: bytes) -> str:
@@ -31,7 +31,7 @@ def is_index(document: bytes) -> bool:
     outline = decode(document, _Outline, "image manifest")
     if outline.schema_version == 1 or outline.media_type.startswith(_SCHEMA_1):
         raise BadImage("its manifest is of Docker's schema 1, which is no longer in use")
-    return outline.media_type in manifests.INDEXES or outline.manifests is not None
+    return outline.media_type in manifests.INDEXES or bytes(outline.manifests) not in (b"", b"null")
 
 
 def media_type(document: bytes) -> str:
