@@ -34,13 +34,13 @@ class Unpacking:
     pid: int
     pidfd: int
     staged: Path
-    verdict: Path
+    verdict: int  # a memory file: a disk may be full
 
 
 def start(unpacked: Layers, blob: Path, diff_id: str) -> Unpacking:
     """Begins to unpack a blob. `finish` or `abandon` must follow."""
     staged = unpacked.new_directory()
-    verdict = staged.with_suffix(".verdict")
+    verdict = os.memfd_create("verdict")
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
@@ -48,7 +48,7 @@ def start(unpacked: Layers, blob: Path, diff_id: str) -> Unpacking:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             prctl.set_parent_death_signal(signal.SIGKILL)
             if os.getppid() == parent:
-                verdict.write_bytes(msgspec.json.encode(_unpack(blob, diff_id, staged)))
+                os.write(verdict, msgspec.json.encode(_unpack(blob, diff_id, staged)))
         finally:
             os._exit(0)
     return Unpacking(pid, os.pidfd_open(pid), staged, verdict)
@@ -59,12 +59,11 @@ def finish(unpacking: Unpacking) -> dict[int, str]:
     os.waitpid(unpacking.pid, 0)
     os.close(unpacking.pidfd)
     try:
-        told = msgspec.json.decode(unpacking.verdict.read_bytes(), type=_Unpacked | _Spoilt)
-        unpacking.verdict.unlink()
-    except (OSError, msgspec.MsgspecError) as error:
-        raise BadImage(
-            "a layer could not be unpacked: the process that did it was killed, or the disk is full"
-        ) from error
+        with open(unpacking.verdict, "rb") as verdict:
+            verdict.seek(0)
+            told = msgspec.json.decode(verdict.read(), type=_Unpacked | _Spoilt)
+    except msgspec.MsgspecError as error:
+        raise BadImage("a layer could not be unpacked: the process that did it was killed") from error
     if isinstance(told, _Unpacked):
         return {inode: os.fsdecode(path.encode("utf-8", "surrogateescape")) for inode, path in told.unannounced.items()}
     if told.errno:
@@ -77,6 +76,7 @@ def abandon(unpacking: Unpacking) -> None:
     os.kill(unpacking.pid, signal.SIGKILL)
     os.waitpid(unpacking.pid, 0)
     os.close(unpacking.pidfd)
+    os.close(unpacking.verdict)
 
 
 def _unpack(blob: Path, diff_id: str, staged: Path) -> _Unpacked | _Spoilt:
