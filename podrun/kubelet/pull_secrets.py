@@ -1,4 +1,4 @@
-"""The registry credentials in the secrets that a pod names (pkg/credentialprovider/secrets)."""
+"""The registry credentials in the secrets that a pod or its service account names (pkg/credentialprovider/secrets)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def keyrings(pod: objects.Pod, store: Store) -> tuple[list[Keyring], list[str]]:
     """What the pod's pull secrets hold, and the names of those that are not there or hold nothing of use."""
     found: list[Keyring] = []
     missing: list[str] = []
-    for reference in pod.spec.image_pull_secrets:
+    for reference in _references(pod, store):
         if not reference.name:
             continue
         secret = store.get(objects.Secret, pod.metadata.namespace, reference.name)
@@ -30,6 +30,14 @@ def keyrings(pod: objects.Pod, store: Store) -> tuple[list[Keyring], list[str]]:
         else:
             found.append(keyring)
     return found, missing
+
+
+def _references(pod: objects.Pod, store: Store) -> tuple[objects.LocalObjectReference, ...]:
+    """The pod's own; where it names none, those of its service account."""
+    if pod.spec.image_pull_secrets:
+        return pod.spec.image_pull_secrets
+    account = store.get(objects.ServiceAccount, pod.metadata.namespace, pod.spec.service_account_name or "default")
+    return account.image_pull_secrets if account is not None else ()
 
 
 def _keyring(secret: objects.Secret) -> Keyring | None:
