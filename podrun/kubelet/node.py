@@ -32,6 +32,12 @@ def host_addresses() -> tuple[str, ...]:
             return ("127.0.0.1",)
 
 
+def masked_paths() -> tuple[str, ...]:
+    """The counters of each processor that tell what its neighbours do, GHSA-6fw5-f8r9-fgfm."""
+    found = Path("/sys/devices/system/cpu").glob("cpu[0-9]*/thermal_throttle")
+    return tuple(sorted(str(path) for path in found))
+
+
 def memory_bytes() -> int:
     return int(psutil.virtual_memory().total)
 

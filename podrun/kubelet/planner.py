@@ -79,7 +79,7 @@ def launch_plan(pod: objects.Pod, spec: objects.Container, attempt: int, id: str
             place,
             given.variables,
             system=security.system_mounts(pod, spec),
-            walls=security.walls(spec),
+            walls=security.walls(spec, given.node.masked),
         ),
         cgroup=place.container_cgroup(id),
         limits=resources.container_limits(spec.resources, given.node),

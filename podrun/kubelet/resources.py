@@ -30,6 +30,7 @@ class Node:
     layers_dir: str
     huge_page_sizes: tuple[int, ...] = ()  # bytes; those of which there are pages
     memory_qos: bool = False  # the feature gate MemoryQoS
+    masked: tuple[str, ...] = ()  # what no container may read, besides what is so everywhere
 
 
 def container_limits(resources: objects.ResourceRequirements, node: Node) -> Limits:

@@ -11,7 +11,7 @@ from cgroups import devices
 from cgroups.devices import DeviceRule
 from podrun.api import objects
 from podrun.container import defaults
-from podrun.container.plan import Bind, Identity, Mount, NamespaceMode, PodShm
+from podrun.container.plan import Bind, Identity, Mask, Mount, NamespaceMode, PodShm
 from podrun.errors import PodrunError
 from podrun.image.images import Image
 from podrun.linux import capabilities
@@ -128,10 +128,10 @@ def system_mounts(pod: objects.Pod, spec: objects.Container) -> tuple[Mount, ...
     return tuple(shm if pod.spec.host_ipc and isinstance(mount, PodShm) else mount for mount in standard)
 
 
-def walls(spec: objects.Container) -> tuple[Mount, ...]:
-    """What covers and freezes parts of /proc and /sys."""
+def walls(spec: objects.Container, masked: tuple[str, ...] = ()) -> tuple[Mount, ...]:
+    """What covers and freezes parts of /proc and /sys; `masked` is what this machine adds."""
     unmasked = (spec.security_context or _NOTHING).proc_mount == "Unmasked"
-    return () if is_privileged(spec) or unmasked else defaults.walls()
+    return () if is_privileged(spec) or unmasked else (*defaults.walls(), *map(Mask, masked))
 
 
 def _contexts(pod: objects.Pod, spec: objects.Container) -> tuple[objects.SecurityContext, objects.PodSecurityContext]:

@@ -7,7 +7,7 @@ import pytest
 from podrun.api import objects
 from podrun.api.validate import validate_pod
 from podrun.container import defaults
-from podrun.container.plan import Bind, PodShm
+from podrun.container.plan import Bind, Mask, PodShm
 from podrun.errors import PodrunError
 from podrun.image.config import ImageConfig
 from podrun.image.images import Image
@@ -89,6 +89,8 @@ def test_privileged_means_everything_and_no_filter() -> None:
     assert security.walls(spec) == ()
     assert security.walls(container(proc_mount="Unmasked")) == ()
     assert security.walls(container()) == defaults.walls()
+    assert security.walls(container(), ("/sys/x",)) == (*defaults.walls(), Mask("/sys/x"))
+    assert security.walls(spec, ("/sys/x",)) == ()
 
 
 def test_the_machines_shared_memory_comes_with_its_ipc_namespace() -> None:
