@@ -37,7 +37,7 @@ def _setting(name: str, default: object, text: str) -> click.Option:
         _setting("run-dir", _DEFAULT.run_dir, "Directory for the API socket and running pods."),
         _setting("log-dir", _DEFAULT.log_dir, "Directory for container logs, in pods/ and containers/."),
         _setting("cgroup-parent", _DEFAULT.cgroup_parent, "Control group above all pods."),
-        _setting("pod-cidr", _DEFAULT.pod_cidr, "Addresses for pods."),
+        _setting("pod-cidr", _DEFAULT.pod_cidr, "Addresses for pods: IPv4, or IPv4,IPv6."),
         _setting("bridge", _DEFAULT.bridge, "Network bridge that connects pods."),
         _setting("cluster-dns", "none", "DNS servers for pods with dnsPolicy ClusterFirst, separated by commas."),
         _setting("cluster-domain", _DEFAULT.cluster_domain, "Domain of the names that pods have with a subdomain."),

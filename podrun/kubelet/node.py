@@ -22,14 +22,23 @@ def node_name() -> str:
     return socket.gethostname().strip().lower() or "localhost"
 
 
-def host_addresses() -> tuple[str, ...]:
-    """The address that the default route leaves by, first; no packet is sent for it. 127.0.0.1 without a network."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # TEST-NET-1, RFC 5737
-            return (str(probe.getsockname()[0]),)
-        except OSError:
-            return ("127.0.0.1",)
+def host_addresses(*, ipv6: bool = False) -> tuple[str, ...]:
+    """The addresses that the default routes leave by, IPv4 first; no packet is sent. 127.0.0.1 without a network.
+
+    `ipv6`: where pods have it too, as a kubelet's dual stack.
+    """
+    first = _source_of(socket.AF_INET, "192.0.2.1") or "127.0.0.1"  # TEST-NET-1, RFC 5737
+    second = _source_of(socket.AF_INET6, "2001:db8::1") if ipv6 else ""  # RFC 3849
+    return (first, second) if second else (first,)
+
+
+def _source_of(family: socket.AddressFamily, target: str) -> str:
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((target, 9))
+            return str(probe.getsockname()[0])
+    except OSError:
+        return ""
 
 
 def masked_paths() -> tuple[str, ...]:
@@ -46,7 +55,7 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def node(name: str, addresses: tuple[str, ...], pod_cidr: str, root: Path, now: float) -> objects.Node:
+def node(name: str, addresses: tuple[str, ...], pod_cidrs: tuple[str, ...], root: Path, now: float) -> objects.Node:
     """The object as it is stored at each start of the kubelet."""
     capacity = {
         "cpu": str(os.cpu_count() or 1),
@@ -69,7 +78,7 @@ def node(name: str, addresses: tuple[str, ...], pod_cidr: str, root: Path, now: 
     }
     return objects.Node(
         metadata=objects.ObjectMeta(name=name, labels=labels),
-        spec=objects.NodeSpec(pod_cidr=pod_cidr, pod_cidrs=(pod_cidr,)),
+        spec=objects.NodeSpec(pod_cidr=pod_cidrs[0], pod_cidrs=pod_cidrs),
         status=objects.NodeStatus(
             capacity=capacity,
             allocatable=capacity,

@@ -7,12 +7,11 @@ import logging
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import ip_interface
 from typing import ParamSpec, TypeVar
 
 from podrun.errors import PodrunError
 from podrun.network import addresses, bridge, conntrack, firewall, host_ports, links, senders
-from podrun.network.addresses import Address, Interface
+from podrun.network.addresses import Address, Interface, Network
 from podrun.network.host_ports import HostPort, PortWish
 from podrun.network.netlink import Rtnetlink
 from podrun.network.nfnetlink import Nfnetlink
@@ -36,15 +35,14 @@ class Wiring:
         self._nfnetlink: Nfnetlink | None = None
         self._held: dict[str, tuple[Interface, ...]] = {}
         self._ports: dict[str, tuple[HostPort, ...]] = {}
-        self._last: Address | None = None
+        self._last: dict[Network, Address] = {}
         self._bridge_ready = False
         self._mtu = 1500
 
     async def adopt(self, held: Mapping[str, tuple[Sequence[str], Sequence[PortWish]]]) -> None:
         """Take over from an earlier kubelet: `held` are addresses and host ports by pod uid; others' are removed."""
-        prefix = self._networks[0].prefixlen
         for uid, (pod_addresses, wishes) in held.items():
-            self._held[uid] = tuple(ip_interface(f"{address}/{prefix}") for address in pod_addresses)
+            self._held[uid] = tuple(addresses.interface(address, self._networks) for address in pod_addresses)
             self._note_ports(uid, wishes)
         await self._on_thread(self._sweep)
 
@@ -52,9 +50,9 @@ class Wiring:
         """Hold addresses for a pod whose sandbox is being made; meanwhile the first one's bridge is. PodrunError."""
         if uid not in self._held:
             in_use = {interface.ip for held in self._held.values() for interface in held}
-            chosen = addresses.allocate(self._networks[0], in_use, self._last)
-            self._last = chosen.ip
-            self._held[uid] = (chosen,)
+            chosen = [addresses.allocate(each, in_use, self._last.get(each)) for each in self._networks]
+            self._last = {each: address.ip for each, address in zip(self._networks, chosen, strict=True)}
+            self._held[uid] = tuple(chosen)
         if not self._bridge_ready:
             self._thread.submit(self._ensure_bridge)  # where this fails, connect says why
 

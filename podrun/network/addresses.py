@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from podrun.errors import PodrunError
 
@@ -12,22 +12,42 @@ Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
+LARGEST_PREFIX = {4: 30, 6: 126}
+
+
 def pod_networks(setting: str) -> tuple[Network, ...]:
-    """The networks in PODRUN_POD_CIDR, one per family: today exactly one, IPv4. Raises PodrunError."""
+    """The networks in PODRUN_POD_CIDR: an IPv4 one, and with a comma an IPv6 one, in that order. Raises PodrunError."""
+    networks = tuple(_pod_network(word.strip(), setting) for word in setting.split(","))
+    if [network.version for network in networks] not in ([4], [4, 6]):
+        hint = "for example 10.244.0.0/24,fd00:10:244::/64"
+        raise PodrunError(
+            f'cannot use pod CIDR "{setting}": must be an IPv4 network, then at most an IPv6 one',
+            hint=hint,
+        )
+    return networks
+
+
+def _pod_network(word: str, setting: str) -> Network:
     try:
-        network = ipaddress.ip_network(setting)
+        network = ipaddress.ip_network(word)
     except ValueError as error:
         raise PodrunError(f'cannot use pod CIDR "{setting}": {error}', hint="for example 10.244.0.0/24") from error
-    if network.version != 4:
-        raise PodrunError(f'cannot use pod CIDR "{setting}": only IPv4 is supported')
-    if network.prefixlen > 30:
-        raise PodrunError(f'cannot use pod CIDR "{setting}": no room for pods', hint="use a prefix of 30 or less")
-    return (network,)
+    most = LARGEST_PREFIX[network.version]
+    if network.prefixlen > most:
+        raise PodrunError(f'cannot use pod CIDR "{setting}": no room for pods', hint=f"use a prefix of {most} or less")
+    return network
 
 
 def gateway(network: Network) -> Interface:
     """The address of the bridge, with the prefix: the first of the network."""
     return ipaddress.ip_interface(f"{network[1]}/{network.prefixlen}")
+
+
+def interface(address: str, networks: Sequence[Network]) -> Interface:
+    """An address as it was given out of one of the networks, with its prefix; alone where it is of none."""
+    ip = ipaddress.ip_address(address)
+    length = next((network.prefixlen for network in networks if ip in network), ip.max_prefixlen)
+    return ipaddress.ip_interface(f"{ip}/{length}")
 
 
 def mac(address: Address) -> str:

@@ -1,6 +1,6 @@
-"""The bridge that an instance's pods are plugged into, and IPv4 forwarding while it exists.
+"""The bridge that an instance's pods are plugged into, and forwarding while it exists, of IPv6 only where pods have it.
 
-The bridge's alias says whose it is and whether forwarding has to be switched off again: there is no state file, and a
+The bridge's alias says whose it is and which forwarding has to be switched off again: there is no state file, and a
 reboot forgets both. Filtering and masquerade are in firewall.
 """
 
@@ -9,20 +9,22 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from podrun.errors import PodrunError
 from podrun.network import addresses, links, messages, netlink
 from podrun.network.addresses import Interface, Network
 
-IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+FORWARDING = {4: Path("/proc/sys/net/ipv4/ip_forward"), 6: Path("/proc/sys/net/ipv6/conf/all/forwarding")}
 OWNED = "podrun:"
-RESTORE = ":ip_forward-was-0"
+RESTORE = {4: ":ip_forward-was-0", 6: ":ip6_forwarding-was-0"}
+NOTHING: frozenset[int] = frozenset()
 
 
-def alias(name: str, restore_forwarding: bool) -> str:
-    return f"{OWNED}{name}" + (RESTORE if restore_forwarding else "")
+def alias(name: str, restored: Collection[int]) -> str:
+    """`restored`: the IP versions whose forwarding this bridge switched on."""
+    return f"{OWNED}{name}" + "".join(text for version, text in RESTORE.items() if version in restored)
 
 
 def ensure(host: netlink.Rtnetlink, name: str, gateways: tuple[Interface, ...], mtu: int) -> None:
@@ -36,11 +38,14 @@ def ensure(host: netlink.Rtnetlink, name: str, gateways: tuple[Interface, ...], 
         _refuse_overlap(host, 0 if link is None else link["index"], gateways)
         if link is None:
             # One system call for creating and naming the owner: a kill can't come between.
-            host.change(messages.create_bridge(name, addresses.mac(gateways[0].ip), mtu), _bridge_up(name, False, mtu))
+            host.change(
+                messages.create_bridge(name, addresses.mac(gateways[0].ip), mtu), _bridge_up(name, NOTHING, mtu)
+            )
         else:
-            host.change(_bridge_up(name, _restores_forwarding(link), mtu))
+            host.change(_bridge_up(name, _restored(link), mtu))
         _set_addresses(host, name, gateways)
-        _forward(host, name)
+        for gateway in gateways:
+            _forward(host, name, gateway.version)
     except OSError as error:
         raise PodrunError(f"cannot set up bridge {name}: {error}") from error
 
@@ -55,8 +60,8 @@ def remove(host: netlink.Rtnetlink, name: str) -> bool:
         if link is None:
             return False
         _refuse_foreign(name, link)
-        if _restores_forwarding(link):
-            _restore_forwarding(host, name)
+        for version in _restored(link):
+            _restore_forwarding(host, name, version)
         return links.delete(host, name)
     except OSError as error:
         raise PodrunError(f"cannot remove bridge {name}: {error}") from error
@@ -71,16 +76,18 @@ def exists(host: netlink.Rtnetlink, name: str) -> bool:
     return link is not None and _is_owned(name, link)
 
 
-def _bridge_up(name: str, restore_forwarding: bool, mtu: int) -> netlink.Request:
-    return messages.bridge_up(name, alias(name, restore_forwarding), mtu)
+def _bridge_up(name: str, restored: Collection[int], mtu: int) -> netlink.Request:
+    return messages.bridge_up(name, alias(name, restored), mtu)
 
 
 def _is_owned(name: str, link: netlink.Message) -> bool:
-    return link.get_attr("IFLA_IFALIAS") in (alias(name, False), alias(name, True))
+    text = link.get_attr("IFLA_IFALIAS") or ""
+    return bool(text == alias(name, _restored(link)))
 
 
-def _restores_forwarding(link: netlink.Message) -> bool:
-    return (link.get_attr("IFLA_IFALIAS") or "").endswith(RESTORE)
+def _restored(link: netlink.Message) -> frozenset[int]:
+    text = link.get_attr("IFLA_IFALIAS") or ""
+    return frozenset(version for version, mark in RESTORE.items() if mark in text)
 
 
 def _refuse_foreign(name: str, link: netlink.Message | None) -> None:
@@ -92,7 +99,7 @@ def _refuse_foreign(name: str, link: netlink.Message | None) -> None:
 
 
 def _refuse_overlap(host: netlink.Rtnetlink, own_index: int, gateways: tuple[Interface, ...]) -> None:
-    for used, index in _used_networks(host):
+    for used, index in _used_networks(host, {gateway.version for gateway in gateways}):
         for gateway in gateways:
             # Networks of different families never overlap, and overlaps() raises for them.
             if index != own_index and used.version == gateway.version and _overlap(used, gateway.network):
@@ -107,14 +114,15 @@ def _overlap(one: Network, other: Network) -> bool:
     return one[0] in other or other[0] in one
 
 
-def _used_networks(host: netlink.Rtnetlink) -> Iterator[tuple[Network, int]]:
+def _used_networks(host: netlink.Rtnetlink, versions: Collection[int]) -> Iterator[tuple[Network, int]]:
     """Networks that the host has addresses in or routes to, with the link's index. Default routes are not a use."""
     for index, address in links.addresses_of(host):
         yield address.network, index
-    for route in host.dump(messages.list_routes(socket.AF_INET)):
-        index = route.get_attr("RTA_OIF")
-        if route["table"] == messages.RT_TABLE_MAIN and route["dst_len"] > 0 and index is not None:
-            yield ipaddress.ip_network(f"{route.get_attr('RTA_DST')}/{route['dst_len']}"), index
+    for version in versions:
+        for route in host.dump(messages.list_routes(socket.AF_INET if version == 4 else socket.AF_INET6)):
+            index = route.get_attr("RTA_OIF")
+            if route["table"] == messages.RT_TABLE_MAIN and route["dst_len"] > 0 and index is not None:
+                yield ipaddress.ip_network(f"{route.get_attr('RTA_DST')}/{route['dst_len']}"), index
 
 
 def _set_addresses(host: netlink.Rtnetlink, name: str, gateways: tuple[Interface, ...]) -> None:
@@ -126,23 +134,38 @@ def _set_addresses(host: netlink.Rtnetlink, name: str, gateways: tuple[Interface
     )
 
 
-def _forward(host: netlink.Rtnetlink, name: str) -> None:
-    if IP_FORWARD.read_text().strip() == "0":
-        host.change(
-            messages.set_alias(name, alias(name, True))
-        )  # noted before it is done: a kill between loses nothing
-        _write(IP_FORWARD, "1")
+def _forward(host: netlink.Rtnetlink, name: str, version: int) -> None:
+    if FORWARDING[version].read_text().strip() == "0":
+        if version == 6:
+            _keep_router_advertisements(host)
+        restored = _restored(host.get(messages.get_link(name=name))) | {version}
+        # Noted before it is done: a kill between loses nothing.
+        host.change(messages.set_alias(name, alias(name, restored)))
+        _write(FORWARDING[version], "1")
 
 
-def _restore_forwarding(host: netlink.Rtnetlink, name: str) -> None:
+def _keep_router_advertisements(host: netlink.Rtnetlink) -> None:
+    """A machine that forwards forgets the default route that its router announced, unless told so by accept_ra 2.
+
+    That stays: where nothing is forwarded it means the same as 1. See ip-sysctl in the kernel's documentation.
+    """
+    for route in host.dump(messages.list_routes(socket.AF_INET6)):
+        if route["dst_len"] == 0 and route["proto"] == messages.RTPROT_RA:
+            setting = Path(f"/proc/sys/net/ipv6/conf/{links.name_of(host, route.get_attr('RTA_OIF'))}/accept_ra")
+            if setting.read_text().strip() == "1":
+                _write(setting, "2")
+
+
+def _restore_forwarding(host: netlink.Rtnetlink, name: str, version: int) -> None:
     """Another instance inherits the duty; beside anybody else's bridge (Docker, libvirt) forwarding stays on."""
     others = [link for link in host.dump(messages.list_links()) if _kind(link) == "bridge"]
     others = [link for link in others if link.get_attr("IFLA_IFNAME") != name]
-    heirs = [link.get_attr("IFLA_IFNAME") for link in others if _is_owned(link.get_attr("IFLA_IFNAME"), link)]
+    heirs = [link for link in others if _is_owned(link.get_attr("IFLA_IFNAME"), link)]
     if heirs:
-        host.change(messages.set_alias(heirs[0], alias(heirs[0], True)))
+        heir = heirs[0].get_attr("IFLA_IFNAME")
+        host.change(messages.set_alias(heir, alias(heir, _restored(heirs[0]) | {version})))
     elif not others:
-        _write(IP_FORWARD, "0")
+        _write(FORWARDING[version], "0")
 
 
 def _kind(link: netlink.Message) -> str:

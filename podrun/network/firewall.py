@@ -8,6 +8,7 @@ pods may send in senders.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,8 @@ from podrun.network.nft import Command
 DOCKER_CHAIN = "DOCKER-USER"  # Docker jumps here first and never empties it
 
 DIRECTIONS = ("iifname", "oifname")
-FAMILIES = ("ip", "inet")  # and ip6 once pods have IPv6
+FAMILIES = {4: ("ip", "inet"), 6: ("ip6", "inet")}
+UNIQUE_LOCAL = ipaddress.IPv6Network("fc00::/7")  # RFC 4193
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def ensure(bridge: str, networks: Sequence[Network]) -> tuple[str, ...]:
     be changed (a table with the owner flag, nft(8)): that host's administrator has to let the pods through.
     """
     ruleset = nft.ruleset(f"cannot read the firewall for bridge {bridge}")
-    chains = dropping_chains(ruleset)
+    chains = dropping_chains(ruleset, {network.version for network in networks})
     table = own_table(bridge, networks, guarded=bool(chains))
     nft.run(
         f"cannot set up the firewall for bridge {bridge}",
@@ -96,7 +98,9 @@ def own_table(bridge: str, networks: Sequence[Network], *, guarded: bool) -> lis
         {"add": {"table": {"family": "inet", "name": owner(bridge)}}},
         nft.base_chain(table, "postrouting", "nat", "postrouting", 100),
     ]
-    commands += [nft.rule(table, "postrouting", _masquerade(network, bridge)) for network in networks]
+    commands += [
+        nft.rule(table, "postrouting", _masquerade(network, bridge)) for network in networks if _is_private(network)
+    ]
     if guarded:
         commands.append(nft.base_chain(table, "forward", "filter", "forward", -10))
         to_pods = [nft.meta("iifname", "!=", bridge), nft.meta("oifname", "==", bridge)]
@@ -107,12 +111,13 @@ def own_table(bridge: str, networks: Sequence[Network], *, guarded: bool) -> lis
     return commands
 
 
-def dropping_chains(ruleset: list[Command]) -> list[Chain]:
+def dropping_chains(ruleset: list[Command], versions: Collection[int] = (4,)) -> list[Chain]:
     """Where an accept has to stand for forwarded packets to pass: a chain for each base chain that drops. Pure."""
+    families = {family for version in versions for family in FAMILIES[version]}
     chains = [entry["chain"] for entry in ruleset if "chain" in entry]
     found = []
     for chain in chains:
-        if chain.get("hook") != "forward" or chain["family"] not in FAMILIES or chain["table"].startswith(owner("")):
+        if chain.get("hook") != "forward" or chain["family"] not in families or chain["table"].startswith(owner("")):
             continue
         if chain.get("policy") == "drop" or any(_refuses(rule) for rule in _rules_of(ruleset, chain)):
             jumps = any(_jumps_to(rule, DOCKER_CHAIN) for rule in _rules_of(ruleset, chain))
@@ -159,6 +164,11 @@ def _insertion(chain: Chain, bridge: str, direction: str) -> Command:
 
 def _place(chain: Chain) -> Command:
     return {"family": chain.family, "table": chain.table, "chain": chain.name}
+
+
+def _is_private(network: Network) -> bool:
+    """An IPv6 network that others route to needs no other name outside."""
+    return isinstance(network, ipaddress.IPv4Network) or network.subnet_of(UNIQUE_LOCAL)
 
 
 def _masquerade(network: Network, bridge: str) -> list[Command]:

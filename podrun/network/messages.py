@@ -22,7 +22,9 @@ NUD_NOARP, NUD_REACHABLE = 0x40, 0x2
 IFF_UP = 1
 RT_TABLE_MAIN = 254
 RT_SCOPE_UNIVERSE = 0
-RTPROT_BOOT = 3
+RTPROT_BOOT, RTPROT_RA = 3, 9
+RTNH_F_ONLINK = 4
+IFA_F_NODAD = 2
 RTN_UNICAST = 1
 
 CREATE_NEW = netlink.NLM_F_CREATE | netlink.NLM_F_EXCL
@@ -143,6 +145,8 @@ def add_default_route(index: int, gateway: Address) -> netlink.Request:
     body["family"] = family_of(gateway)
     body["table"], body["proto"], body["type"] = RT_TABLE_MAIN, RTPROT_BOOT, RTN_UNICAST
     body["scope"] = RT_SCOPE_UNIVERSE
+    if gateway.version == 6:
+        body["flags"] = RTNH_F_ONLINK  # the route to the gateway itself may come a moment after the link is up
     body["attrs"] = [("RTA_GATEWAY", str(gateway)), ("RTA_OIF", index)]
     return netlink.Request(f"add default route via {gateway}", RTM_NEWROUTE, body, CREATE_OR_REPLACE)
 
@@ -169,6 +173,8 @@ def _address(index: int, address: Interface) -> Any:
     body["attrs"] = [("IFA_LOCAL", str(address.ip)), ("IFA_ADDRESS", str(address.ip))]
     if address.version == 4:
         body["attrs"].append(("IFA_BROADCAST", str(address.network.broadcast_address)))
+    else:
+        body["flags"] = IFA_F_NODAD  # nobody else can have it, and a second without it would be long
     return body
 
 

@@ -168,6 +168,7 @@ def _services(
     images = Images(paths.images)
     images.sweep()
     name = this_node.node_name()
+    pod_networks = addresses.pod_networks(paths.pod_cidr)
     return Services(
         paths=paths,
         store=store,
@@ -180,7 +181,7 @@ def _services(
         hierarchies=hierarchies,
         cgroup_parent=cgroup_parent,
         boot_id=this_node.boot_id(),
-        host=Host(name, this_node.host_addresses()),
+        host=Host(name, this_node.host_addresses(ipv6=len(pod_networks) > 1)),
         tokens=AccountTokens(store, paths.account_key, paths.cluster_domain),
         started_at=time.time(),
         node=Node(
@@ -202,9 +203,8 @@ def _insecure(paths: Paths) -> list[str]:
 
 async def _introduce(store: Store, services: Services) -> None:
     """The objects that every node has: itself, and Kubernetes' own namespaces."""
-    fresh = this_node.node(
-        services.host.name, services.host.addresses, services.paths.pod_cidr, services.paths.root, time.time()
-    )
+    pod_cidrs = tuple(str(network) for network in addresses.pod_networks(services.paths.pod_cidr))
+    fresh = this_node.node(services.host.name, services.host.addresses, pod_cidrs, services.paths.root, time.time())
     for namespace in DEFAULT_NAMESPACES:
         with contextlib.suppress(errors.AlreadyExistsError):
             await store.create(

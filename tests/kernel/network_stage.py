@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from podrun.linux import clone3, namespaces
 from podrun.network import addresses, bridge, firewall, links, netlink, senders
@@ -24,6 +23,8 @@ from podrun.network.nfnetlink import Nfnetlink
 GENEROUS = 20.0  # seconds that a connection may take on a busy machine
 HOST_OUTSIDE = "203.0.113.1"
 WORLD = "203.0.113.2"
+HOST_OUTSIDE6, WORLD6 = "2001:db8:7::1", "2001:db8:7::2"
+DUAL = addresses.pod_networks("198.18.7.0/24,fd00:18:7::/64")
 
 
 @dataclass
@@ -36,6 +37,11 @@ class Pod:
     def ip(self) -> str:
         return str(self.attachment.addresses[0].ip)
 
+    @property
+    def ip6(self) -> str:
+        """Where the stage has IPv6."""
+        return str(self.attachment.addresses[1].ip)
+
 
 @dataclass
 class Stage:
@@ -44,7 +50,7 @@ class Stage:
     bridge: str = field(default_factory=lambda: "prt" + secrets.token_hex(4))
     networks: tuple[addresses.Network, ...] = addresses.pod_networks("198.18.7.0/24")
     mtu: int = 1400
-    last: addresses.Address | None = None
+    last: dict[addresses.Network, addresses.Address] = field(default_factory=dict)
     senders: list[senders.Sender] = field(default_factory=list)
 
     @property
@@ -52,7 +58,8 @@ class Stage:
         return addresses.gateway(self.networks[0])
 
     def build(self) -> None:
-        bridge.ensure(self.rtnetlink, self.bridge, (self.gateway,), self.mtu)
+        gateways = tuple(addresses.gateway(network) for network in self.networks)
+        bridge.ensure(self.rtnetlink, self.bridge, gateways, self.mtu)
         firewall.ensure(self.bridge, self.networks)
         senders.ensure(self.bridge, self.senders, ipv6=any(network.version == 6 for network in self.networks))
 
@@ -71,10 +78,11 @@ class Stage:
 
     def wish(self) -> Pod:
         """A pod that has an address and a namespace, but isn't connected yet."""
-        address = addresses.allocate(self.networks[0], (), self.last)
-        self.last = address.ip
+        own = [addresses.allocate(network, (), self.last.get(network)) for network in self.networks]
+        self.last = {network: address.ip for network, address in zip(self.networks, own, strict=True)}
         uid = str(uuid.uuid4())
-        attachment = links.Attachment(uid, self.bridge, (address,), (self.gateway.ip,), self.mtu)
+        gateways = tuple(addresses.gateway(network).ip for network in self.networks)
+        attachment = links.Attachment(uid, self.bridge, tuple(own), gateways, self.mtu)
         return Pod(uid, self.namespace(), attachment)
 
     def pod(self) -> Pod:
@@ -98,12 +106,17 @@ class Stage:
         run(f"ip address add {HOST_OUTSIDE}/24 dev uplink")
         run("ip link set uplink up")
         inside(world, f"ip address add {WORLD}/24 dev outside")
+        run(f"ip address add {HOST_OUTSIDE6}/64 dev uplink nodad")
+        inside(world, f"ip address add {WORLD6}/64 dev outside nodad")
         inside(world, "ip link set outside up")
         run(f"ip route add default via {WORLD}")
+        run(f"ip route add default via {WORLD6}")
         return world
 
     def listen(self, netns: int) -> socket.socket:
-        listener = netlink.inside(netns, lambda: socket.create_server(("0.0.0.0", 0)))
+        listener = netlink.inside(
+            netns, lambda: socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+        )
         listener.settimeout(GENEROUS)
         self.closing.callback(listener.close)
         return listener
@@ -114,9 +127,9 @@ class Stage:
 
     def seen_from(self, listener: socket.socket) -> str:
         """The address that the next connection comes from."""
-        connection, (ip, _port) = listener.accept()
+        connection, address = listener.accept()
         connection.close()
-        return str(ip)
+        return str(address[0]).removeprefix("::ffff:")
 
     def here(self) -> int:
         """The host's own namespace."""
@@ -133,7 +146,8 @@ def stage() -> Iterator[Stage]:
     try:
         run("ip link set lo up")
         # A new network namespace begins with what the machine has, where somebody may have switched it on.
-        Path("/proc/sys/net/ipv4/ip_forward").write_text("0")
+        for path in bridge.FORWARDING.values():
+            path.write_text("0")
         with ExitStack() as closing, netlink.Rtnetlink() as rtnetlink:
             yield Stage(rtnetlink, closing)
     finally:
@@ -159,7 +173,8 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def forwarding() -> str:
-    return Path("/proc/sys/net/ipv4/ip_forward").read_text().strip()
+    """Of IPv4 and IPv6."""
+    return "".join(path.read_text().strip() for path in bridge.FORWARDING.values())
 
 
 def kernel_state() -> tuple[str, str, str, str]:

@@ -63,35 +63,35 @@ def test_the_mac_stays_when_ports_come_and_go(stage: Stage) -> None:
 
 
 def test_forwarding_is_switched_on_and_off_again(stage: Stage) -> None:
-    assert forwarding() == "0"
+    assert forwarding() == "00"
     ensure(stage, "prtone", "198.18.1.0/24")
-    assert forwarding() == "1"
+    assert forwarding() == "10"
     ensure(stage, "prtone", "198.18.1.0/24")
     assert bridge.remove(stage.rtnetlink, "prtone")
-    assert forwarding() == "0"
+    assert forwarding() == "00"
 
 
 def test_forwarding_that_was_on_stays_on(stage: Stage) -> None:
     run("sysctl -q -w net.ipv4.ip_forward=1")
     ensure(stage, "prtone", "198.18.1.0/24")
     bridge.remove(stage.rtnetlink, "prtone")
-    assert forwarding() == "1"
+    assert forwarding() == "10"
 
 
 def test_the_last_of_two_instances_switches_forwarding_off(stage: Stage) -> None:
     ensure(stage, "prtone", "198.18.1.0/24")
     ensure(stage, "prttwo", "198.18.2.0/24")
     bridge.remove(stage.rtnetlink, "prtone")
-    assert forwarding() == "1"
+    assert forwarding() == "10"
     bridge.remove(stage.rtnetlink, "prttwo")
-    assert forwarding() == "0"
+    assert forwarding() == "00"
 
 
 def test_beside_the_bridge_of_somebody_else_forwarding_stays_on(stage: Stage) -> None:
     ensure(stage, "prtone", "198.18.1.0/24")
     run("ip link add docker0 type bridge")
     bridge.remove(stage.rtnetlink, "prtone")
-    assert forwarding() == "1"
+    assert forwarding() == "10"
 
 
 def test_a_link_of_the_same_name_is_never_taken_or_removed(stage: Stage) -> None:

@@ -88,7 +88,7 @@ def test_connecting_completes_what_was_left_half_made(stage: Stage) -> None:
 
 def test_an_address_of_an_earlier_try_is_taken_back(stage: Stage) -> None:
     pod = stage.pod()
-    moved = addresses.allocate(stage.networks[0], (), stage.last)
+    moved = addresses.allocate(stage.networks[0], (), stage.last[stage.networks[0]])
     links.connect(stage.rtnetlink, pod.netns, replace(pod.attachment, addresses=(moved,)))
     shown = inside(pod.netns, "ip -4 -brief address show dev eth0")
     assert f"{moved.ip}/24" in shown

@@ -52,7 +52,24 @@ def test_an_ipv6_network_works_the_same_and_has_no_broadcast() -> None:
     assert addresses.allocate(network, {ipaddress.ip_address("fd00::2")}).ip == ipaddress.ip_address("fd00::3")
 
 
-@pytest.mark.parametrize("setting", ["nonsense", "198.18.0.1/24", "198.18.0.0/31", "fd00::/64"])
+@pytest.mark.parametrize(
+    "setting",
+    ["nonsense", "198.18.0.1/24", "198.18.0.0/31", "fd00::/64", "fd00::/64,198.18.0.0/24", "198.18.0.0/24,fd00::/127"],
+)
 def test_a_cidr_that_cannot_hold_pods_is_refused(setting: str) -> None:
     with pytest.raises(PodrunError, match=f'cannot use pod CIDR "{setting}"'):
         addresses.pod_networks(setting)
+
+
+def test_there_may_be_an_ipv6_network_beside_the_other() -> None:
+    networks = addresses.pod_networks("198.18.0.0/29, fd00:18::/64")
+    assert [str(network) for network in networks] == ["198.18.0.0/29", "fd00:18::/64"]
+    assert str(addresses.interface("198.18.0.2", networks)) == "198.18.0.2/29"
+    assert str(addresses.interface("fd00:18::2", networks)) == "fd00:18::2/64"
+    assert str(addresses.interface("fd00:19::2", networks)) == "fd00:19::2/128"
+
+
+def test_a_mac_and_a_link_local_address_follow_from_an_address() -> None:
+    mac = addresses.mac(ipaddress.ip_address("10.244.0.7"))
+    assert mac == "0a:58:0a:f4:00:07"
+    assert str(addresses.link_local(mac)) == "fe80::858:aff:fef4:7"
