@@ -37,7 +37,6 @@ def _rows(*fields: str) -> tuple[Row, ...]:
 METADATA = _rows("finalizers", "owner_references")
 
 SPEC = (
-    *_rows("ephemeral_containers"),
     *_rows("overhead", "priority_class_name"),
     *_rows("resource_claims", "runtime_class_name"),
     Row("host_users", (True,)),
@@ -71,7 +70,11 @@ def _pod(pod: Pod) -> Iterator[str]:
         yield from _refused(VOLUME, volume, where)
         for number, projection in enumerate(volume.projected.sources if volume.projected else ()):
             yield from _refused(PROJECTION, projection, f"{where}.projected.sources[{number}]")
-    for shown, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
+    for shown, containers in (
+        ("initContainers", spec.init_containers),
+        ("containers", spec.containers),
+        ("ephemeralContainers", spec.ephemeral_containers),
+    ):
         for index, container in enumerate(containers):
             yield from _container(container, f"spec.{shown}[{index}]")
     yield from _refused(SPEC, spec, "spec")

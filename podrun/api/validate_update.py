@@ -48,6 +48,25 @@ def validate_pod_update(new: Pod, old: Pod) -> list[FieldError]:
     return errors
 
 
+def validate_ephemeral_containers_update(new: Pod, old: Pod) -> list[FieldError]:
+    """Every error of new ephemeral containers: those that are there stay as they are."""
+    path = "spec.ephemeralContainers"
+    errors = [*validate.check_pod(new)]
+    if MIRROR in old.metadata.annotations:
+        errors.append(field_errors.forbidden("", "static pods do not support ephemeral containers"))
+    found = {container.name: container for container in new.spec.ephemeral_containers}
+    for before in old.spec.ephemeral_containers:
+        after = found.get(before.name)
+        if after is None:
+            detail = f'existing ephemeral containers "{before.name}" may not be removed\n'
+            errors.append(field_errors.forbidden(path, detail))
+        elif after != before:
+            changes = "\n".join(_differences(msgspec.to_builtins(before), msgspec.to_builtins(after), before.name))
+            detail = f'existing ephemeral containers "{before.name}" may not be changed\n{changes}'
+            errors.append(field_errors.forbidden(path, detail))
+    return errors
+
+
 def _deadline(new: PodSpec, old: PodSpec) -> Errors:
     path, deadline, before = "spec.activeDeadlineSeconds", new.active_deadline_seconds, old.active_deadline_seconds
     if deadline is None:

@@ -34,6 +34,13 @@ def spec(pod: dict[str, Any], name: str) -> dict[str, Any]:
     return next(one for each in lists for one in each if one["name"] == name)
 
 
+def state(pod: dict[str, Any], name: str) -> dict[str, Any]:
+    """What its status says it is in now; empty before there is one."""
+    status = pod.get("status") or {}
+    lists = (status.get(f"{kind}Statuses") or [] for kind in ("container", "initContainer", "ephemeralContainer"))
+    return next((one.get("state") or {} for each in lists for one in each if one["name"] == name), {})
+
+
 def choose(pod: dict[str, Any], wanted: str, *, quiet: bool = False) -> str:
     """`wanted`, or the default container; if it is one of several, that is said on stderr. PodrunError: no such one."""
     wish, metadata = pod["spec"], pod["metadata"]

@@ -49,6 +49,7 @@ SECTIONS: tuple[tuple[str, dict[str, str]], ...] = (
             "logs": "Print the logs for a container in a pod",
             "attach": "Attach to a running container",
             "exec": "Execute a command in a container",
+            "debug": "Create debugging sessions for troubleshooting pods",
         },
     ),
     ("Image Commands", {"image": "Import, load, list and remove images"}),

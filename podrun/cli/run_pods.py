@@ -51,12 +51,17 @@ def check(wish: Wish) -> None:
         raise PodrunError("NAME is required for run")
     if not wish.image:
         raise PodrunError("--image is required")
-    if not _REFERENCE.fullmatch(wish.image):
-        raise PodrunError(f'invalid image name "{wish.image}": invalid reference format')
+    check_image(wish.image)
     if wish.tty and not wish.stdin:
         raise PodrunError("-i/--stdin is required for containers with -t/--tty=true")
     if wish.port and not re.fullmatch(r"[+-]?[0-9]+", wish.port):
         raise PodrunError("--port must be a number")
+
+
+def check_image(name: str) -> None:
+    """PodrunError: it is none."""
+    if not _REFERENCE.fullmatch(name):
+        raise PodrunError(f'invalid image name "{name}": invalid reference format')
 
 
 def pod(wish: Wish) -> dict[str, Any]:

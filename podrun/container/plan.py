@@ -205,6 +205,7 @@ class LaunchPlan:
     stdin: bool = False  # a pipe that the shim keeps for clients who attach; else /dev/null
     stdin_once: bool = False  # the first such client takes it with it when it goes
     tty: bool = False  # a terminal instead of pipes
+    pid_of: str = ""  # with pid PRIVATE: the running container whose PID namespace it joins
     log_max_bytes: int = 10 << 20  # of one log file
     log_max_files: int = 5  # of this run, with the current one
 

@@ -27,16 +27,16 @@ class ContainerBirth(ProgramBirth):
     root: int = -1
 
 
-def spawn(plan: LaunchPlan, pod: PodHandles, stdio: Stdio) -> Newborn:
+def spawn(plan: LaunchPlan, pod: PodHandles, stdio: Stdio, target: int = -1) -> Newborn:
     """A child on its way to be the program of `plan`. Its cgroup is made and limited first; after a failure told in the
     report, the caller removes it, as after its end. Raises SpawnError, with nothing left behind."""
     flags = CloneFlag.NEWNS
-    if plan.pid is NamespaceMode.PRIVATE:
+    if plan.pid is NamespaceMode.PRIVATE and target < 0:
         flags |= CloneFlag.NEWPID
     with placement.new_group(plan.cgroup, plan.limits, plan.devices) as (group, cgroup):
         group.create_everywhere()
         birth = ContainerBirth(plan=plan, stdio=stdio, pod=pod, group=group, v1_tasks=group.v1_task_files())
-        born_in = pod.pause if plan.pid is NamespaceMode.POD else -1
+        born_in = pod.pause if plan.pid is NamespaceMode.POD else target
         return bear(STEPS, birth, flags, cgroup=cgroup, pid_namespace_of=born_in)
 
 

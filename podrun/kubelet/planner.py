@@ -96,6 +96,7 @@ def launch_plan(pod: objects.Pod, spec: objects.Container, attempt: int, id: str
         stdin=spec.stdin,
         stdin_once=spec.stdin_once,
         tty=spec.tty,
+        pid_of=spec.target_container_name if isinstance(spec, objects.EphemeralContainer) else "",
     )
 
 

@@ -55,7 +55,7 @@ from podrun.shim.facts import (
 
 def born(pod: objects.Pod, now: float) -> PodLife:
     """A pod that the kubelet sees for the first time."""
-    names = [c.name for c in (*pod.spec.init_containers, *pod.spec.containers)]
+    names = [c.name for c in objects.every_container(pod.spec)]
     containers = {name: ContainerLife() for name in names}
     return PodLife(started_at=now, containers=containers, allocated=resizing.wished(pod.spec))
 
@@ -64,6 +64,12 @@ def rejected(life: PodLife, reason: str, message: str) -> tuple[PodLife, Effect]
     """A pod that this node does not allow (rejectPod)."""
     shown = f"Pod was rejected: {message}"
     return replace(life, final="Failed", reason=reason, message=shown, rejected=True), Emit("Warning", reason, message)
+
+
+def with_newcomers(pod: objects.Pod, life: PodLife) -> PodLife:
+    """The life with the ephemeral containers that were added to the pod since."""
+    new = {c.name: ContainerLife() for c in pod.spec.ephemeral_containers if c.name not in life.containers}
+    return replace(life, containers={**life.containers, **new}) if new else life
 
 
 # ---- what happened ---------------------------------------------------------------------------------------------------
@@ -213,7 +219,7 @@ def grace_of(pod: objects.Pod) -> float:
 
 
 def spec_of(pod: objects.Pod, name: str) -> objects.Container:
-    return next(c for c in (*pod.spec.init_containers, *pod.spec.containers) if c.name == name)
+    return next(c for c in objects.every_container(pod.spec) if c.name == name)
 
 
 def _event_detail(event: ImageFailed | LaunchRefused) -> str:

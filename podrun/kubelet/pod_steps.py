@@ -64,7 +64,7 @@ class _Turn:
 
 def decide(pod: objects.Pod, life: PodLife, now: float) -> Decision:
     """What follows from where the pod stands."""
-    turn = _Turn(pod, life, now)
+    turn = _Turn(pod, pod_life.with_newcomers(pod, life), now)
     if life.removing:
         return Decision(life, (), None)
     if is_deleted(pod):
@@ -129,6 +129,8 @@ def _init_containers_anew(turn: _Turn) -> PodLife:
 
 
 def _run_containers(turn: _Turn) -> None:
+    for added in turn.pod.spec.ephemeral_containers:  # first, and whatever becomes of the others
+        _advance(turn, added, init=False)
     if not turn.life.initialized:
         if not _initialize(turn):
             return

@@ -493,7 +493,7 @@ class PodWorker:
 
     def _spec(self, container: str) -> objects.Container:
         spec = self.pod.spec
-        return next(c for c in (*spec.init_containers, *spec.containers) if c.name == container)
+        return next(c for c in objects.every_container(spec) if c.name == container)
 
     def _stop_signal(self, container: str) -> int:
         """The pod's own, else the image's, else SIGTERM."""

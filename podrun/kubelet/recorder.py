@@ -108,5 +108,9 @@ class Recorder:
 def _field_path(about: About, container: str) -> str:
     if not container or not isinstance(about, objects.Pod):
         return ""
-    group = "initContainers" if any(c.name == container for c in about.spec.init_containers) else "containers"
+    group = "containers"
+    if any(c.name == container for c in about.spec.init_containers):
+        group = "initContainers"
+    elif any(c.name == container for c in about.spec.ephemeral_containers):
+        group = "ephemeralContainers"
     return f"spec.{group}{{{container}}}"

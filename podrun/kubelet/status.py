@@ -36,6 +36,7 @@ def pod_status(pod: objects.Pod, life: PodLife, host: Host, now: float) -> objec
     shown = not life.rejected  # of a pod that was turned away, Kubernetes says nothing of containers
     init = tuple(_container_status(pod, c, life, init=True) for c in pod.spec.init_containers if shown)
     regular = tuple(_container_status(pod, c, life, init=False) for c in pod.spec.containers if shown)
+    ephemeral = tuple(_ephemeral_status(pod, c, life) for c in pod.spec.ephemeral_containers if shown)
     phase = life.final or _phase(pod, life)
     addresses = host.addresses if pod.spec.host_network else _addresses(pod, life)
     return objects.PodStatus(
@@ -51,6 +52,7 @@ def pod_status(pod: objects.Pod, life: PodLife, host: Host, now: float) -> objec
         start_time=times.rfc3339(life.started_at),
         init_container_statuses=init,
         container_statuses=tuple(sorted(regular, key=lambda status: status.name)),
+        ephemeral_container_statuses=ephemeral,
         qos_class=pod_resources.qos_class(pod.spec),
     )
 
@@ -102,6 +104,11 @@ def _resources(spec: objects.Container, container: ContainerLife, life: PodLife)
     if container.state == "running" and container.actuated is not None:
         return container.actuated
     return life.allocated.get(spec.name, spec.resources)
+
+
+def _ephemeral_status(pod: objects.Pod, spec: objects.Container, life: PodLife) -> objects.ContainerStatus:
+    """One that was added to a running pod is never ready, and nobody waits for its start."""
+    return replace(_container_status(pod, spec, life, init=False), ready=False, started=None)
 
 
 def restart_count(container: ContainerLife) -> int:

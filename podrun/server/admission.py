@@ -130,6 +130,18 @@ def admit_change(new: objects.Object, old: objects.Object) -> objects.Object:
             raise status_errors.method_not_allowed()
 
 
+def admit_ephemeral_containers(new: objects.Object, old: objects.Object) -> objects.Object:
+    """`old` with the ephemeral containers of `new`. StatusError: invalid."""
+    if not isinstance(new, objects.Pod) or not isinstance(old, objects.Pod):
+        raise status_errors.path_not_found()
+    wanted = defaults.default_spec(new.spec).ephemeral_containers
+    pod = replace(old, spec=replace(old.spec, ephemeral_containers=wanted))
+    if pod != old:
+        errors = [*validate_update.validate_ephemeral_containers_update(pod, old), *supported.unsupported(pod)]
+        _refuse("Pod", old.metadata.name, errors)
+    return pod
+
+
 def _protected(metadata: objects.ObjectMeta, finalizer: str) -> objects.ObjectMeta:
     return replace(metadata, finalizers=tuple(dict.fromkeys((*metadata.finalizers, finalizer))))
 

@@ -12,6 +12,7 @@ _ALL = "/api/v1/{resource}"
 _ONE = "/api/v1/{resource}/{name}"
 _NAMESPACED = "/api/v1/namespaces/{namespace}/{resource}"
 _NAMESPACED_ONE = "/api/v1/namespaces/{namespace}/{resource}/{name}"
+_PODS_ONE = "/api/v1/namespaces/{namespace}/{resource:pods}/{name}"
 _POD = "/api/v1/namespaces/{namespace}/pods/{name}"
 _RESIZE = "/api/v1/namespaces/{namespace}/{resource:pods}/{name}/resize"
 
@@ -36,6 +37,9 @@ ROUTES: tuple[tuple[str, str, Function], ...] = (
     ("GET", f"{_NAMESPACED_ONE}/status", reading.get_one),
     ("PUT", f"{_NAMESPACED_ONE}/status", writing.put_status),
     ("PATCH", f"{_NAMESPACED_ONE}/status", writing.patch_status),
+    ("GET", f"{_PODS_ONE}/ephemeralcontainers", reading.get_one),
+    ("PUT", f"{_PODS_ONE}/ephemeralcontainers", writing.put_ephemeral_containers),
+    ("PATCH", f"{_PODS_ONE}/ephemeralcontainers", writing.patch_ephemeral_containers),
     ("GET", _ALL, reading.get_list),
     ("GET", _NAMESPACED, reading.get_list),
     ("GET", _ONE, reading.get_one),

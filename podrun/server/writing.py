@@ -78,6 +78,18 @@ async def patch_resize(request: web.Request) -> web.StreamResponse:
     return await _merge(request, admission.admit_resize, tuple(_MERGES))
 
 
+async def put_ephemeral_containers(request: web.Request) -> web.StreamResponse:
+    """Replace the list of a pod's ephemeral containers, which may only grow."""
+    sent = await _sent(request)
+    return answers.with_object(
+        await _change(request, sent, lambda old: admission.admit_ephemeral_containers(sent, old))
+    )
+
+
+async def patch_ephemeral_containers(request: web.Request) -> web.StreamResponse:
+    return await _merge(request, admission.admit_ephemeral_containers, tuple(_MERGES))
+
+
 def _creatable(request: web.Request) -> kinds.Kind:
     kind = resources.kind_of(request)
     if kind.name not in resources.CREATABLE or kind.namespaced != ("namespace" in request.match_info):

@@ -52,12 +52,15 @@ class Run:
         self._held_signals: list[int] = []
         self._sent: set[int] = set()
 
-    def launch(self, handles: pod_handles.PodHandles) -> None:
-        """Clone the container's first process. What goes wrong, here or later, becomes a StartFailed."""
+    def launch(self, handles: pod_handles.PodHandles, target: int = -1) -> None:
+        """Clone the container's first process. What goes wrong, here or later, becomes a StartFailed.
+
+        `target` is the pidfd of a process whose PID namespace it is born into instead of a new one.
+        """
         try:
             self._streams = RunStreams(self._loop, self.plan)
             with contextlib.ExitStack() as inner_ends:
-                child = start.spawn(self.plan, handles, self._streams.open(inner_ends))
+                child = start.spawn(self.plan, handles, self._streams.open(inner_ends), target)
         except newborn.SpawnError as error:
             self._fail(error.reason)
         except Exception as error:

@@ -232,11 +232,21 @@ class Shim:
             connection.refuse(id, f'launch "{launch_plan.container}": there is no sandbox')
         elif any(run.plan.container == launch_plan.container for run in self._living_runs()):
             connection.refuse(id, f'launch "{launch_plan.container}": an earlier attempt still runs')
+        elif (target := self._target_of(launch_plan)) is None:
+            reason = f'container "{launch_plan.pid_of}", whose processes it shall see, does not run'
+            connection.refuse(id, f'launch "{launch_plan.container}": {reason}')
         else:
             self._journal.begin(Begun(*key, launch_plan.id, launch_plan.cgroup))
             self._asked[key] = [(connection, id)]
             self._runs[key] = runs.Run(self._loop, launch_plan, self._record)
-            self._runs[key].launch(self._sandbox.handles)
+            self._runs[key].launch(self._sandbox.handles, target)
+
+    def _target_of(self, launch_plan: plan.LaunchPlan) -> int | None:
+        """The main program whose PID namespace is joined; -1 for none, None where it does not run."""
+        if not launch_plan.pid_of or launch_plan.pid is not plan.NamespaceMode.PRIVATE:
+            return -1
+        running = (run for run in self._living_runs() if run.stage is runs.Stage.RUNNING)
+        return next((run.pidfd for run in running if run.plan.container == launch_plan.pid_of), None)
 
     def _is_answered(self, connection: Connection, id: int, key: Key) -> bool:
         """Whether an attempt needs no making: it was made before, is being made, or its time is past."""

@@ -73,6 +73,7 @@ from podrun.api.objects.pod import (
     PodReadinessGate,
     PodSpec,
     effective_restart_policy,
+    every_container,
     is_sidecar,
 )
 from podrun.api.objects.pod_status import (
@@ -331,6 +332,7 @@ __all__ = [
     "WeightedPodAffinityTerm",
     "WindowsSecurityContextOptions",
     "effective_restart_policy",
+    "every_container",
     "is_sidecar",
     "kubernetes_name",
 ]

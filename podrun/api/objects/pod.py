@@ -96,7 +96,12 @@ class Pod(KubeStruct, frozen=True, kw_only=True):
 
 def effective_restart_policy(spec: PodSpec, container: Container) -> str:
     """The policy that holds for one container: its own, where it has one, else the pod's."""
-    return container.restart_policy or spec.restart_policy
+    return "Never" if isinstance(container, EphemeralContainer) else container.restart_policy or spec.restart_policy
+
+
+def every_container(spec: PodSpec) -> tuple[Container, ...]:
+    """Init containers, regular ones, and those added to a running pod."""
+    return (*spec.init_containers, *spec.containers, *spec.ephemeral_containers)
 
 
 def is_sidecar(container: Container) -> bool:
