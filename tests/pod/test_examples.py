@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from podrun.api import objects, parse
-from tests import wait
+from tests import terminals, wait
 from tests.pod import pods
 from tests.pod.instance import COMMAND, Instance
 
@@ -140,7 +140,25 @@ def shows_data_that_outlive_the_pod(node: Instance) -> None:
     assert node.exec("redis", "redis-cli", "get", "greeting").stdout == "hello\n"
 
 
+def shows_a_configuration_that_is_followed(node: Instance) -> None:
+    assert "COLOUR=blue DB_user=admin DB_password=swordfish" in node.logs("config")
+    node.run("patch", "configmap", "config", "--patch", '{"data": {"colour": "green"}}')
+    wait.wait_until(lambda: "colour is green" in node.logs("config"), "the file to follow its object", step=0.1)
+    assert node.exec("config", "sh", "-c", "echo $COLOUR").stdout == "blue\n"
+
+
+def shows_a_shell_beside_nginx(node: Instance) -> None:
+    words = [str(COMMAND), "attach", "-it", "nginx-shell", "-c", "shell"]
+    with terminals.Terminal(words, node.environment) as terminal:
+        terminal.type(b"ps ax\n")
+        terminal.expect("nginx: master process")
+        terminal.type(b"head -1 /proc/2/root/etc/nginx/nginx.conf\n")
+        terminal.expect("user www-data")
+    assert pods.is_ready(node.pod("nginx-shell"))
+
+
 SHOWS: dict[str, Callable[[Instance], None]] = {
+    "config.yaml": shows_a_configuration_that_is_followed,
     "cpu-weights.yaml": shows_weights,
     "host-aliases.yaml": shows_more_names,
     "host-port.yaml": shows_a_port_of_this_machine,
@@ -148,6 +166,7 @@ SHOWS: dict[str, Callable[[Instance], None]] = {
     "liveness.yaml": shows_a_restart_by_a_failing_probe,
     "localhost.yaml": shows_localhost,
     "memory-limit.yaml": shows_an_oom_kill,
+    "nginx-shell.yaml": shows_a_shell_beside_nginx,
     "redis.yaml": shows_data_that_outlive_the_pod,
     "resources.yaml": shows_requests_and_limits,
     "shared-pid.yaml": shows_a_shared_pid_namespace,
