@@ -52,7 +52,16 @@ CONTAINER_SECURITY = _rows("se_linux_options")
 
 LIMITS_NOT_YET = ("ephemeral-storage",)
 
-CARRIED_OUT = ("config_map", "downward_api", "empty_dir", "host_path", "persistent_volume_claim", "projected", "secret")
+CARRIED_OUT = (
+    "config_map",
+    "downward_api",
+    "empty_dir",
+    "host_path",
+    "image",
+    "persistent_volume_claim",
+    "projected",
+    "secret",
+)
 VOLUME = _rows(*(field for field in Volume.__struct_fields__ if field not in ("name", *CARRIED_OUT)))
 PROJECTION = _rows("cluster_trust_bundle", "pod_certificate")
 

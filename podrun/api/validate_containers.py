@@ -287,16 +287,14 @@ def _mounts(path: str, container: Container, known: Mapping[str, Volume]) -> Err
         seen.add(mount.mount_path)
         if mount.name in devices:
             yield field_errors.invalid(f"{where}.name", mount.name, "must not already exist in volumeDevices")
-        yield from _sub_paths(where, mount, known.get(mount.name))
+        yield from _sub_paths(where, mount)
         yield from _propagation(where, mount, container)
 
 
-def _sub_paths(path: str, mount: VolumeMount, volume: Volume | None) -> Errors:
+def _sub_paths(path: str, mount: VolumeMount) -> Errors:
     for shown, value in (("subPath", mount.sub_path), ("subPathExpr", mount.sub_path_expr)):
         if not value:
             continue
-        if volume and volume.image:
-            yield field_errors.invalid(f"{path}.{shown}", value, "not allowed in image volume sources")
         yield from names.check_descending(f"{path}.{shown}", value)
     if mount.sub_path and mount.sub_path_expr:
         detail = "subPathExpr and subPath are mutually exclusive"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cgroups.group import Group
-from podrun.container import devices, plan
+from podrun.container import devices, image_tree, plan
 from podrun.container.newborn import StepError, describe
 from podrun.container.plan import Propagation
 from podrun.linux import beneath, mount, namespaces, statfs
@@ -88,6 +88,9 @@ def attach(site: Site, item: plan.Mount, tree: int) -> None:
     match item:
         case plan.Bind():
             _bind(site, item, tree)
+        case plan.ImageTree():
+            image = image_tree.open_tree(item)
+            _attach(image, _place_for(site, item.target, image))
         case plan.PodShm(target):
             if not site.shm:
                 raise StepError(0, f"cannot mount {target}: the pod has no shared memory")

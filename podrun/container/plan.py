@@ -50,6 +50,16 @@ class Bind:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageTree:
+    """The files of an image, read-only. Layers as in Root; `subpath` is a part of it, which must be there."""
+
+    target: str
+    layers_dir: str
+    layers: tuple[str, ...]
+    subpath: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PodShm:
     """The pod's one /dev/shm, a tmpfs that the shim keeps for all its containers."""
 
@@ -112,7 +122,7 @@ class ReadOnly:
     target: str
 
 
-Mount = Bind | PodShm | Tmpfs | Proc | Sysfs | Cgroupfs | Dev | Mqueue | Mask | ReadOnly
+Mount = Bind | ImageTree | PodShm | Tmpfs | Proc | Sysfs | Cgroupfs | Dev | Mqueue | Mask | ReadOnly
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ def mount_overlay(root: Root) -> int:
     directory of a run is never used by another).
     """
     os.chdir(root.layers_dir)
-    lower = ":".join(_escaped(layer, "\\:,") for layer in root.layers)
-    options = f"lowerdir={lower},upperdir={_escaped(root.upper)},workdir={_escaped(root.work)},volatile"
+    options = (
+        f"lowerdir={lower_layers(root.layers)},upperdir={_escaped(root.upper)},workdir={_escaped(root.work)},volatile"
+    )
     try:
         mount.mount("overlay", root.work, "overlay", data=options)
     except ValueError:
@@ -27,6 +28,11 @@ def mount_overlay(root: Root) -> int:
         raise StepError(0, f"cannot mount the overlay: {reason}") from None
     os.chdir("/")
     return os.open(root.work, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def lower_layers(layers: tuple[str, ...]) -> str:
+    """As the value of the mount option, topmost first."""
+    return ":".join(_escaped(layer, "\\:,") for layer in layers)
 
 
 def _escaped(path: str, special: str = "\\,") -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from podrun.api import objects, times
 from podrun.errors import PodrunError
 from podrun.image import references
@@ -24,6 +26,17 @@ class ContainerImages:
         self._pulls = services.pulls
         self._store = services.store
         self._emit = emit
+
+    async def ensure_all(self, pod: objects.Pod, spec: objects.Container) -> ImageReady | ImageFailed:
+        """Also those that are mounted as volumes, which come first: the first that can't be had is told of."""
+        mounted = {mount.name for mount in spec.volume_mounts}
+        for volume in pod.spec.volumes:
+            if volume.image is not None and volume.name in mounted:
+                source = replace(spec, image=volume.image.reference, image_pull_policy=volume.image.pull_policy)
+                verdict = await self.ensure(pod, source)
+                if isinstance(verdict, ImageFailed):
+                    return verdict
+        return await self.ensure(pod, spec)
 
     async def ensure(self, pod: objects.Pod, spec: objects.Container) -> ImageReady | ImageFailed:
         """The image for the run that comes next, pulled where the policy says so. Raises nothing of its own."""

@@ -12,6 +12,7 @@ import msgspec
 from cgroups.errors import CgroupError
 from cgroups.group import Group
 from podrun.api import objects
+from podrun.errors import PodrunError
 from podrun.image.images import Image
 from podrun.kubelet import lives, pod_ports, references, resources, trees
 from podrun.kubelet.class_groups import ClassGroups
@@ -91,7 +92,17 @@ class Kubelet:
             for name, container in worker.life.containers.items():
                 if container.image_id == image.id and (container.alive or not worker.life.final):
                     users.append(f"{meta.namespace}/{meta.name}/{name}")
+            users += [f"{meta.namespace}/{meta.name}/{name}" for name in self._volumes_of(image, worker)]
         return users
+
+    def _volumes_of(self, image: Image, worker: PodWorker) -> Iterator[str]:
+        """Volumes of a pod that has not ended which show the image."""
+        for volume in worker.pod.spec.volumes if not worker.life.final else ():
+            if volume.image is not None:
+                with contextlib.suppress(PodrunError):
+                    found = self._services.images.find(volume.image.reference)
+                    if found is not None and found.id == image.id:
+                        yield volume.name
 
     async def _follow(self, version: int) -> None:
         """Every change of every pod, from `version` on."""

@@ -15,6 +15,7 @@ from podrun.errors import PodrunError
 from podrun.image import snapshots
 from podrun.image.images import Image
 from podrun.kubelet import app_armor, downward, environment, planner, pod_files, security, volume_places, volumes
+from podrun.kubelet.mount_plan import Source
 from podrun.kubelet.places import PodPlace
 from podrun.kubelet.planner import Given, Streams
 from podrun.kubelet.services import Services
@@ -82,6 +83,14 @@ class Launcher:
             raise PodrunError(f'image "{spec.image}" is gone')
         return image
 
+    def _image_volumes(self, pod: objects.Pod) -> dict[str, Source]:
+        """Those whose image is on this machine: before a container starts, all that it mounts are."""
+        found, layers = {}, str(self._services.images.layers_directory)
+        for volume in pod.spec.volumes:
+            if volume.image is not None and (image := self._services.images.find(volume.image.reference)) is not None:
+                found[volume.name] = Source(layers, readonly=True, layers=image.layers)
+        return found
+
     def forget(self, container: str, attempt: int) -> None:
         """What was kept of a run that is over."""
         self._place.environment(container, attempt).unlink(missing_ok=True)
@@ -95,7 +104,7 @@ class Launcher:
             place=self._place,
             hostname=hostname,
             node=self._services.node,
-            volumes=volume_places.sources(pod, self._place),
+            volumes=volume_places.sources(pod, self._place) | self._image_volumes(pod),
             seccomp=self._services.protection.seccomp_program(pod, spec),
             app_armor=app_armor.profile_name(pod, spec),
         )

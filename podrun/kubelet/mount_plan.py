@@ -12,7 +12,7 @@ from typing import Any
 
 from podrun.api import objects
 from podrun.container import defaults
-from podrun.container.plan import Bind, Mount, Propagation
+from podrun.container.plan import Bind, ImageTree, Mount, Propagation
 from podrun.errors import PodrunError
 from podrun.kubelet import environment
 from podrun.kubelet.places import PodPlace
@@ -28,11 +28,15 @@ PROPAGATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a volume is. `held`: in the shim's own mount namespace. `readonly`: whatever a mount of it says."""
+    """Where a volume is. `held`: in the shim's own mount namespace. `readonly`: whatever a mount of it says.
+
+    With `layers` it is an image, and `path` the directory of layers.
+    """
 
     path: str
     held: bool = False
     readonly: bool = False
+    layers: tuple[str, ...] = ()
 
 
 class _Known(dict[str, str]):
@@ -104,11 +108,14 @@ def is_recursively_read_only(mount: objects.VolumeMount) -> bool:
 
 def _volume_bind(
     spec: objects.Container, mount: objects.VolumeMount, volumes: Mapping[str, Source], variables: Mapping[str, str]
-) -> Bind:
+) -> Bind | ImageTree:
     source = source_of(spec, mount, volumes)
+    target = str(PurePosixPath("/", mount.mount_path))
+    if source.layers:
+        return ImageTree(target, source.path, source.layers, subpath(mount, variables))
     return Bind(
         source.path,
-        str(PurePosixPath("/", mount.mount_path)),
+        target,
         readonly=mount.read_only or source.readonly,
         propagation=PROPAGATIONS[mount.mount_propagation],
         subpath=subpath(mount, variables),

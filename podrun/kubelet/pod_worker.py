@@ -429,7 +429,7 @@ class PodWorker:
         self._inbox.put_nowait(SandboxLeft())
 
     async def _ensure_image(self, container: str) -> None:
-        self._inbox.put_nowait(await self._images.ensure(self.pod, self._spec(container)))
+        self._inbox.put_nowait(await self._images.ensure_all(self.pod, self._spec(container)))
 
     async def _write_resources(self, before: resizing.Amounts, amounts: resizing.Amounts) -> None:
         """Memory that is given up may have to be written to disk first: not on the event loop."""

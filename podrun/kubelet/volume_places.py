@@ -18,8 +18,8 @@ GROUP_BITS = 0o2770  # what fsGroup adds to a directory
 
 
 def sources(pod: objects.Pod, place: PodPlace) -> dict[str, Source]:
-    """By name."""
-    return {volume.name: _source(volume, place) for volume in pod.spec.volumes}
+    """By name, without images."""
+    return {volume.name: _source(volume, place) for volume in pod.spec.volumes if volume.image is None}
 
 
 def _source(volume: objects.Volume, place: PodPlace) -> Source:

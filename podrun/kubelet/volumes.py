@@ -47,7 +47,7 @@ def _prepare(pod: objects.Pod, volume: objects.Volume, place: PodPlace, memory: 
         empty_dir.prepare(place.volume("empty-dir", volume.name))
     elif volume.host_path is not None:
         host_path.prepare(Path(volume.host_path.path), volume.host_path.type or "")
-    elif not volume_places.is_written(volume):
+    elif volume.image is None and not volume_places.is_written(volume):
         raise PodrunError("podrun does not carry out this kind of volume yet")
 
 
@@ -93,7 +93,7 @@ def check_mounts(
     for mount in spec.volume_mounts:
         source = mount_plan.source_of(spec, mount, volumes)
         path = mount_plan.subpath(mount, variables)
-        if path:
+        if path and not source.layers:
             _make_subpath(spec, mount, reached_at(source, held_root), path)
 
 
@@ -117,4 +117,6 @@ def check_propagation(spec: objects.Container, volumes: Mapping[str, Source]) ->
     for mount in spec.volume_mounts:
         if mount.mount_propagation in ("HostToContainer", "Bidirectional"):
             source = mount_plan.source_of(spec, mount, volumes)
+            if source.layers or source.held:
+                continue  # the machine mounts nothing there
             propagation.check(source.path, must_share=mount.mount_propagation == "Bidirectional")

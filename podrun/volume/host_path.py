@@ -21,7 +21,7 @@ _CHECKS: dict[str, tuple[Callable[[int], bool], str]] = {
 
 def prepare(path: Path, type: str) -> Path:
     """The path itself, made first for the `...OrCreate` types. PodrunError `hostPath type check failed: ...`."""
-    if type == "DirectoryOrCreate":
+    if type == "DirectoryOrCreate" and not path.exists():
         path.mkdir(mode=0o755, parents=True, exist_ok=True)
     elif type == "FileOrCreate" and not path.exists():
         path.touch(mode=0o644)
