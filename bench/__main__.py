@@ -9,7 +9,7 @@ import sys
 
 from bench import machine, stage, tables
 from bench.measuring import Row, show
-from bench.rows import container_start, many_pods, memory, pod_delete, pod_start, probes
+from bench.rows import container_start, image_pull, many_pods, memory, pod_delete, pod_start, probes
 
 ROWS = {
     "container-start": container_start.measure,
@@ -18,6 +18,7 @@ ROWS = {
     "memory": memory.measure,
     "many-pods": many_pods.measure,
     "probes": probes.measure,
+    "image-pull": image_pull.measure,
 }
 
 
