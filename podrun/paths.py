@@ -25,6 +25,9 @@ class Paths:
     allowed_unsafe_sysctls: str = ""  # names and prefixes that end in *, separated by commas
     pod_max_pids: str = "-1"
     insecure_registry: str = ""  # registries without TLS or a good certificate, separated by commas
+    eviction_hard: str = "memory.available<100Mi,nodefs.available<10%,nodefs.inodesFree<5%"
+    eviction_pressure_transition_period: str = "5m"
+    eviction_monitoring_period: str = "10s"
     feature_gates: str = ""  # NAME=true|false, separated by commas
 
     @classmethod
@@ -49,6 +52,11 @@ class Paths:
             allowed_unsafe_sysctls=setting("PODRUN_ALLOWED_UNSAFE_SYSCTLS", default.allowed_unsafe_sysctls),
             pod_max_pids=setting("PODRUN_POD_MAX_PIDS", default.pod_max_pids),
             insecure_registry=setting("PODRUN_INSECURE_REGISTRY", default.insecure_registry),
+            eviction_hard=setting("PODRUN_EVICTION_HARD", default.eviction_hard),
+            eviction_pressure_transition_period=setting(
+                "PODRUN_EVICTION_PRESSURE_TRANSITION_PERIOD", default.eviction_pressure_transition_period
+            ),
+            eviction_monitoring_period=setting("PODRUN_EVICTION_MONITORING_PERIOD", default.eviction_monitoring_period),
             feature_gates=setting("PODRUN_FEATURE_GATES", default.feature_gates),
         )
 
@@ -68,6 +76,9 @@ class Paths:
             "PODRUN_ALLOWED_UNSAFE_SYSCTLS": self.allowed_unsafe_sysctls,
             "PODRUN_POD_MAX_PIDS": self.pod_max_pids,
             "PODRUN_INSECURE_REGISTRY": self.insecure_registry,
+            "PODRUN_EVICTION_HARD": self.eviction_hard,
+            "PODRUN_EVICTION_PRESSURE_TRANSITION_PERIOD": self.eviction_pressure_transition_period,
+            "PODRUN_EVICTION_MONITORING_PERIOD": self.eviction_monitoring_period,
             "PODRUN_FEATURE_GATES": self.feature_gates,
         }
 

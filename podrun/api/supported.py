@@ -50,7 +50,6 @@ CONTAINER = _rows("volume_devices")
 
 CONTAINER_SECURITY = _rows("se_linux_options")
 
-LIMITS_NOT_YET = ("ephemeral-storage",)
 
 CARRIED_OUT = (
     "config_map",
@@ -92,9 +91,6 @@ def _pod(pod: Pod) -> Iterator[str]:
 
 
 def _container(container: Container, path: str) -> Iterator[str]:
-    for name in LIMITS_NOT_YET:
-        if name in container.resources.limits:
-            yield f"{path}.resources.limits[{name}]"
     if container.resources.claims:
         yield f"{path}.resources.claims"
     yield from _refused(CONTAINER, container, path)

@@ -46,6 +46,13 @@ def _setting(name: str, default: object, text: str) -> click.Option:
         _setting("allowed-unsafe-sysctls", "none", "Further sysctls for pods, as net.core.*, separated by commas."),
         _setting("pod-max-pids", _DEFAULT.pod_max_pids, "Most processes and threads of a pod; -1 for no limit."),
         _setting("insecure-registry", "none but loopback", "Registries that may do without TLS, separated by commas."),
+        _setting("eviction-hard", _DEFAULT.eviction_hard, "Below which pods are evicted; none for never."),
+        _setting(
+            "eviction-pressure-transition-period",
+            _DEFAULT.eviction_pressure_transition_period,
+            "How long the node shows a pressure after it was there.",
+        ),
+        _setting("eviction-monitoring-period", _DEFAULT.eviction_monitoring_period, "Time between two looks at it."),
         _setting("feature-gates", "none", "What is off by default: MemoryQoS=true."),
     ],
     help="Run the kubelet in the foreground. Each option is also an environment variable of all commands:\n"

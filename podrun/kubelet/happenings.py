@@ -124,6 +124,13 @@ class Resumed:
 
 
 @dataclass(frozen=True, slots=True)
+class Evicted:
+    """The pod takes too much, or the node has too little: it ends for good."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class ResizeJudged:
     """Whether there is room for what the pod of this generation wishes; an empty reason: there is."""
 
@@ -158,6 +165,7 @@ Happening = (
     | PostStartReturned
     | PreStopReturned
     | Resumed
+    | Evicted
     | ResizeJudged
     | ResizeWritten
     | Numbered

@@ -14,8 +14,9 @@ from cgroups.group import Group
 from podrun.api import objects
 from podrun.errors import PodrunError
 from podrun.image.images import Image
-from podrun.kubelet import lives, pod_ports, references, resources, trees
+from podrun.kubelet import lives, node_settings, pod_ports, references, resources, trees
 from podrun.kubelet.class_groups import ClassGroups
+from podrun.kubelet.evictor import Evictor
 from podrun.kubelet.lives import PodLife
 from podrun.kubelet.pod_worker import PodWorker
 from podrun.kubelet.resize_queue import ResizeQueue
@@ -39,6 +40,7 @@ class Kubelet:
         self.adopted = asyncio.Event()  # the pods of an earlier kubelet are in our hands
         self._classes = ClassGroups(services, self._placed)
         self._resizes = ResizeQueue(services, self._workers.values)
+        self._evictor = Evictor(services, node_settings.from_paths(services.paths), self._workers.values)
         self._queue = SchedulingQueue(services, self._placed, self._start)
 
     async def run(self) -> None:
@@ -55,7 +57,7 @@ class Kubelet:
         for pod in pods:
             self._bind(pod, known.get(pod.metadata.uid))
         await self._wait_for_workers()
-        tasks = [asyncio.create_task(self._queue.run())]
+        tasks = [asyncio.create_task(self._queue.run()), asyncio.create_task(self._evictor.run())]
         tasks += [asyncio.create_task(self._follow_references(kind)) for kind in references.KINDS]
         try:
             await self._follow(version)

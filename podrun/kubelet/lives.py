@@ -133,6 +133,13 @@ class ResizeLife(msgspec.Struct, frozen=True):
     not_before: float = 0.0
 
 
+class Disruption(msgspec.Struct, frozen=True):
+    """The condition DisruptionTarget of a pod that had to go for others."""
+
+    reason: str
+    message: str
+
+
 FinalPhase = Literal["", "Succeeded", "Failed"]
 
 
@@ -151,6 +158,7 @@ class PodLife(msgspec.Struct, frozen=True):
     reason: str = ""
     message: str = ""
     rejected: bool = False  # never started: this node does not allow it
+    disruption: Disruption | None = None
     removing: bool = False
 
 

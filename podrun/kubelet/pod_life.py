@@ -12,6 +12,7 @@ from podrun.kubelet import backoff, container_life, resizing, volume_places
 from podrun.kubelet.happenings import (
     Effect,
     Emit,
+    Evicted,
     ForgetRun,
     Happening,
     ImageFailed,
@@ -40,7 +41,16 @@ from podrun.kubelet.happenings import (
     VolumesFailed,
     VolumesReady,
 )
-from podrun.kubelet.lives import ContainerLife, PodLife, ResizeLife, SandboxLife, Stop, StopStage, VolumesLife
+from podrun.kubelet.lives import (
+    ContainerLife,
+    Disruption,
+    PodLife,
+    ResizeLife,
+    SandboxLife,
+    Stop,
+    StopStage,
+    VolumesLife,
+)
 from podrun.shim.facts import (
     Exited,
     Fact,
@@ -100,6 +110,8 @@ def observe(
             return _resumed(life, connected), ()
         case ReferenceChanged():
             return _hurried(life), ()
+        case Evicted(message):
+            return _evicted(life, message)
         case ResizeJudged():
             return _resize_judged(pod, life, event)
         case ResizeWritten():
@@ -302,6 +314,14 @@ def _resumed(life: PodLife, connected: bool) -> PodLife:
         removing=False,
         resize=replace(life.resize, writing=False),
     )
+
+
+def _evicted(life: PodLife, message: str) -> tuple[PodLife, tuple[Effect, ...]]:
+    if life.final or life.removing:
+        return life, ()
+    disruption = Disruption("TerminationByKubelet", message)
+    after = replace(life, final="Failed", reason="Evicted", message=message, disruption=disruption)
+    return after, (Emit("Warning", "Evicted", message),)
 
 
 def _resize_judged(pod: objects.Pod, life: PodLife, event: ResizeJudged) -> tuple[PodLife, tuple[Effect, ...]]:

@@ -31,6 +31,7 @@ from podrun.kubelet.lives import ContainerLife, PodLife
 from podrun.kubelet.pod_life import grace_of, with_container
 from podrun.kubelet.probe_life import Result, Wanted
 
+EVICTION_GRACE = 1.0  # seconds, as the kubelet gives a pod over a hard threshold
 DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
 
 
@@ -317,7 +318,8 @@ def _stop(turn: _Turn, names: Iterable[str]) -> None:
     for name in names:
         container = turn.life.containers[name]
         if container.state == "running" and container.stop is None:
-            turn.set(name, pod_life.stopped(container, turn.now, grace_of(turn.pod)))
+            evicted = turn.life.disruption is not None and not is_deleted(turn.pod)
+            turn.set(name, pod_life.stopped(container, turn.now, EVICTION_GRACE if evicted else grace_of(turn.pod)))
             turn.effects.append(Emit("Normal", "Killing", f"Stopping container {name}", name))
 
 

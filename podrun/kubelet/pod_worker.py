@@ -38,6 +38,7 @@ from podrun.kubelet.happenings import (
     Effect,
     Emit,
     EnsureImage,
+    Evicted,
     ForgetRun,
     Happening,
     KillRun,
@@ -90,12 +91,12 @@ class PodWorker:
         self.pod = pod
         self._adopted = life is not None
         self.life = life or pod_life.born(pod, time.time())
-        self._place = places.place_of(pod, services.paths, services.cgroup_parent)
+        self.place = places.place_of(pod, services.paths, services.cgroup_parent)
         self._inbox: asyncio.Queue[Happening] = asyncio.Queue()
-        self._sandbox = Sandbox(services, self._place, self._inbox.put_nowait, self._shim_hung_up)
+        self._sandbox = Sandbox(services, self.place, self._inbox.put_nowait, self._shim_hung_up)
         self._images = ContainerImages(services, self._emit)
-        self._files = WrittenVolumes(services, self._place, self._sandbox, self._emit)
-        self._launcher = Launcher(services, self._place, self._sandbox.held_root)
+        self._files = WrittenVolumes(services, self.place, self._sandbox, self._emit)
+        self._launcher = Launcher(services, self.place, self._sandbox.held_root)
         self._attendant = Attendant(
             self._inbox.put_nowait,
             self._emit,
@@ -142,6 +143,9 @@ class PodWorker:
         amounts = resizing.allocated(pod.spec, self.life)
         return pod if amounts == resizing.wished(pod.spec) else resizing.with_amounts(pod, amounts)
 
+    def evict(self, message: str) -> None:
+        self._inbox.put_nowait(Evicted(message))
+
     def judge_resize(self, verdict: ResizeJudged) -> None:
         resize = self.life.resize
         known = (resize.generation, resize.pending, resize.message)
@@ -185,7 +189,7 @@ class PodWorker:
         )
         token = secrets.token_hex(16)
         await link.ask(PrepareExec(token, plan), object)
-        return str(self._place.shim_socket), token
+        return str(self.place.shim_socket), token
 
     async def prepare_attach(self, container: str, streams: planner.Streams) -> tuple[str, str]:
         """Socket and one-time token with which a client holds streams of the main program. PodrunError."""
@@ -195,7 +199,7 @@ class PodWorker:
             token, container, life.attempt, stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr
         )
         await link.ask(wanted, object)
-        return str(self._place.shim_socket), token
+        return str(self.place.shim_socket), token
 
     def _running(self, container: str) -> tuple[ContainerLife, Link]:
         """PodrunError: it does not run."""
@@ -297,7 +301,7 @@ class PodWorker:
 
     def _last_words(self, fact: Exited) -> str:
         spec = self._spec(fact.container)
-        return pod_files.termination_message(self._place, self.pod.spec, spec, fact.attempt, failed=fact.code != 0)
+        return pod_files.termination_message(self.place, self.pod.spec, spec, fact.attempt, failed=fact.code != 0)
 
     # Writing down.
 
@@ -400,7 +404,7 @@ class PodWorker:
     async def _forget(self, container: str, attempt: int) -> None:
         self._launcher.forget(container, attempt)
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._services.disk, snapshots.remove, self._place.pod_dir, container, attempt)
+        await loop.run_in_executor(self._services.disk, snapshots.remove, self.place.pod_dir, container, attempt)
 
     async def _prepare_volumes(self) -> None:
         loop = asyncio.get_running_loop()
@@ -408,7 +412,7 @@ class PodWorker:
             if self.pod.spec.volumes:
                 claimed = claims.directories(self._services.store, self.pod)
                 await loop.run_in_executor(
-                    self._services.disk, volumes.prepare, self.pod, self._place, self._services.node.memory, claimed
+                    self._services.disk, volumes.prepare, self.pod, self.place, self._services.node.memory, claimed
                 )
                 await self._files.files(self.pod)  # what is missing is missed before there is a sandbox
         except (PodrunError, OSError) as error:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from podrun.api import objects, pod_resources
-from podrun.kubelet import node_match, pod_match, pod_ports
+from podrun.kubelet import eviction, node_match, pod_match, pod_ports
 from podrun.kubelet.pod_match import NamespaceLabels
 
 SCHEDULER = "default-scheduler"
@@ -172,6 +172,9 @@ def rejection(wanted: Claim, situation: Situation) -> Refusal | None:
     spec, node = wanted.pod.spec, situation.node
     if node is None:
         return Refusal("InvalidNodeInfo", "Kubelet cannot get node info.")
+    holding = {each.type for each in node.status.conditions if each.type in eviction.TAINTS and each.status == "True"}
+    if under_pressure := eviction.turned_away(wanted.pod, holding):
+        return Refusal("Evicted", under_pressure)
     if missing := shortages(wanted, node, situation.placed):
         return Refusal(f"OutOf{missing[0].name}", shortage_message(missing[0]))
     if not node_match.selects(spec, node):

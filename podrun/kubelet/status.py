@@ -17,7 +17,7 @@ from podrun.kubelet.lives import ContainerLife, PodLife, Run
 RUNTIME = "podrun"
 OWN_CONDITIONS = frozenset(
     (
-        *("PodResizePending", "PodResizeInProgress"),
+        *("DisruptionTarget", "PodResizePending", "PodResizeInProgress"),
         *("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"),
     )
 )
@@ -214,7 +214,18 @@ def _conditions(pod: objects.Pod, life: PodLife, phase: str, now: float) -> tupl
     resizes = tuple(
         _condition(verdict, before.get(verdict.type), life.resize.generation, now) for verdict in _resize_verdicts(life)
     )
-    return (*conditions_of_others(pod.status), *resizes, *own)
+    disrupted = _disruption(pod, life, before.get("DisruptionTarget"), now)
+    return (*conditions_of_others(pod.status), *disrupted, *resizes, *own)
+
+
+def _disruption(
+    pod: objects.Pod, life: PodLife, before: objects.PodCondition | None, now: float
+) -> tuple[objects.PodCondition, ...]:
+    """Of our own making, or as somebody else has set it."""
+    if life.disruption is None:
+        return () if before is None else (before,)
+    verdict = _Verdict("DisruptionTarget", True, life.disruption.reason, life.disruption.message)
+    return (_condition(verdict, before, pod.metadata.generation, now),)
 
 
 def _resize_verdicts(life: PodLife) -> Iterator[_Verdict]:

@@ -64,6 +64,7 @@ PURE = [
     "podrun/kubelet/container_life.py",
     "podrun/kubelet/downward.py",
     "podrun/kubelet/environment.py",
+    "podrun/kubelet/eviction.py",
     "podrun/kubelet/lives.py",
     "podrun/kubelet/node_match.py",
     "podrun/kubelet/node_settings.py",

@@ -88,7 +88,7 @@ def test_what_podrun_does_is_not_refused() -> None:
     env: [{name: A, value: "1"}]
     ports: [{name: http, containerPort: 80, hostPort: 0}]
     resizePolicy: [{resourceName: memory, restartPolicy: RestartContainer}]
-    resources: {limits: {cpu: 1, memory: 1Gi, hugepages-2Mi: 2Mi, example.com/gpu: 1}}
+    resources: {limits: {cpu: 1, memory: 1Gi, hugepages-2Mi: 2Mi, ephemeral-storage: 1Gi, example.com/gpu: 1}}
     volumeMounts: [{name: e, mountPath: /e, readOnly: true, mountPropagation: None}]
     stdin: true
     stdinOnce: true
@@ -117,7 +117,6 @@ def test_what_podrun_does_not_do_yet_is_refused_by_path() -> None:
     image: i
     livenessProbe: {tcpSocket: {port: 1}}
     env: [{name: A, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]
-    resources: {limits: {ephemeral-storage: 1Gi}}
     securityContext: {seLinuxOptions: {level: s0}}
   volumes: [{name: e, emptyDir: {medium: Memory}}, {name: s, nfs: {server: s, path: /}},
     {name: t, projected: {sources: [{clusterTrustBundle: {name: b, path: x}}]}}]
@@ -126,7 +125,6 @@ def test_what_podrun_does_not_do_yet_is_refused_by_path() -> None:
     assert refused(spec) == [
         "spec.volumes[1].nfs",
         "spec.volumes[2].projected.sources[0].clusterTrustBundle",
-        "spec.containers[0].resources.limits[ephemeral-storage]",
         "spec.containers[0].securityContext.seLinuxOptions: Forbidden: podrun sets no SELinux labels",
     ]
 

@@ -1,0 +1,82 @@
+"""Pods that take more of the disk than they may, and a node that runs short of memory or disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from podrun.kubelet import evictor
+from tests.pod import manifests
+from tests.pod.api import Json
+from tests.pod.conftest import MakeInstance
+from tests.pod.instance import Instance
+
+WRITING = "head -c 3000000 /dev/zero > {}; " + manifests.SLEEP
+OFTEN = {"eviction_monitoring_period": "0.2s", "eviction_pressure_transition_period": "1s"}
+
+
+def evicted(pod: Json) -> bool:
+    return bool(pod["status"]["phase"] == "Failed" and pod["status"].get("reason") == "Evicted")
+
+
+def disruption(pod: Json) -> str:
+    return next((each["reason"] for each in pod["status"]["conditions"] if each["type"] == "DisruptionTarget"), "")
+
+
+def conditions(node: Instance) -> dict[str, str]:
+    (found,) = node.request("GET", "/api/v1/nodes")["items"]
+    return {each["type"]: each["status"] for each in found["status"]["conditions"]}
+
+
+@pytest.mark.vm
+def test_pods_over_their_limits_of_storage_are_evicted_and_others_stay(make_instance: MakeInstance) -> None:
+    mount = [{"name": "v", "mountPath": "/v"}]
+    limited = {"limits": {"ephemeral-storage": "1Mi"}}
+    with make_instance(**OFTEN) as node:
+        node.apply(
+            manifests.pod("bystander", manifests.busybox(script=WRITING.format("/fill"))),
+            manifests.pod(
+                "volume",
+                manifests.busybox(script=WRITING.format("/v/fill"), volumeMounts=mount),
+                volumes=[{"name": "v", "emptyDir": {"sizeLimit": "1Mi"}}],
+            ),
+            manifests.pod("layer", manifests.busybox(script=WRITING.format("/fill"), resources=limited)),
+        )
+        told = {
+            "volume": 'Usage of EmptyDir volume "v" exceeds the limit "1Mi". ',
+            "layer": "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. ",
+        }
+        for name, message in told.items():
+            pod = node.wait_for(name, evicted, "to be evicted")
+            assert pod["status"]["message"] == message
+            assert disruption(pod) == "TerminationByKubelet"
+            assert f"Evicted {message}" in node.events(name)
+            node.wait_for(name, lambda each: each["status"]["containerStatuses"][0]["state"].get("terminated"), "end")
+        assert node.pod("bystander")["status"]["phase"] == "Running"
+
+
+def test_a_node_short_of_memory_evicts_says_so_and_takes_nobody_new(make_instance: MakeInstance) -> None:
+    available = evictor.node_readings(Path("/"))["memory.available"].capacity
+    with make_instance(**OFTEN) as node:
+        node.apply(manifests.pod("first", manifests.busybox()), wait=True)
+        node.stop_kubelet()
+        node.environment["PODRUN_EVICTION_HARD"] = f"memory.available<{available}"
+        node.start_kubelet()
+        pod = node.wait_for("first", evicted, "to be evicted")
+        assert pod["status"]["message"].startswith("The node was low on resource: memory. Threshold quantity: ")
+        assert "Container main was using " in pod["status"]["message"]
+        assert conditions(node)["MemoryPressure"] == "True"
+        node.apply(manifests.pod("second"))
+        waiting = node.wait_for("second", lambda each: each["status"].get("conditions"), "to be looked at")
+        taint = "1 node(s) had untolerated taint {node.kubernetes.io/memory-pressure: }"
+        assert taint in waiting["status"]["conditions"][0]["message"]
+        bound = manifests.pod("third", nodeName=node.request("GET", "/api/v1/nodes")["items"][0]["metadata"]["name"])
+        node.apply(bound)
+        refused = node.wait_for("third", evicted, "to be refused")
+        assert refused["status"]["message"] == "Pod was rejected: The node had condition: [MemoryPressure]. "
+        node.stop_kubelet()
+        node.environment["PODRUN_EVICTION_HARD"] = "none"
+        node.start_kubelet()
+        node.wait_for("second", lambda each: each["status"]["phase"] == "Running", "to run when the pressure is gone")
+        assert conditions(node)["MemoryPressure"] == "False"
