@@ -15,9 +15,12 @@ from podrun.network.addresses import Address, Interface, Network
 from podrun.network.host_ports import HostPort, PortWish
 from podrun.network.netlink import Rtnetlink
 from podrun.network.nfnetlink import Nfnetlink
+from podrun.network.ruleset_watch import RulesetWatch
 from podrun.network.senders import Sender
 
 logger = logging.getLogger(__name__)
+
+RULESET_REST = 3.0  # seconds after a change by others until ours is looked at: no more often than that
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -31,6 +34,9 @@ class Wiring:
         self._networks = addresses.pod_networks(pod_cidr)
         self._gateways = tuple(addresses.gateway(network) for network in self._networks)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="network")
+        self._watch: RulesetWatch | None = None
+        self._look_again: asyncio.TimerHandle | None = None
+        self._unmended: frozenset[str] = frozenset()
         self._netlink: Rtnetlink | None = None
         self._nfnetlink: Nfnetlink | None = None
         self._held: dict[str, tuple[Interface, ...]] = {}
@@ -45,6 +51,8 @@ class Wiring:
             self._held[uid] = tuple(addresses.interface(address, self._networks) for address in pod_addresses)
             self._note_ports(uid, wishes)
         await self._on_thread(self._sweep)
+        self._watch = RulesetWatch()
+        asyncio.get_running_loop().add_reader(self._watch.fileno(), self._ruleset_changed)
 
     def expect(self, uid: str) -> None:
         """Hold addresses for a pod whose sandbox is being made; meanwhile the first one's bridge is. PodrunError."""
@@ -76,6 +84,11 @@ class Wiring:
 
     def close(self) -> None:
         """After what was asked for is done."""
+        if self._watch is not None:
+            asyncio.get_running_loop().remove_reader(self._watch.fileno())
+            self._watch.close()
+        if self._look_again is not None:
+            self._look_again.cancel()
         self._thread.shutdown()
         for each in (self._netlink, self._nfnetlink):
             if each is not None:
@@ -84,6 +97,15 @@ class Wiring:
     def _note_ports(self, uid: str, wishes: Sequence[PortWish]) -> None:
         if ports := host_ports.of_pod(wishes, [interface.ip for interface in self._held[uid]]):
             self._ports[uid] = ports
+
+    def _ruleset_changed(self) -> None:
+        """Somebody loaded a firewall, or took one away: soon, see what that did to ours."""
+        if self._watch is not None and self._watch.changed_by_others() and self._look_again is None:
+            self._look_again = asyncio.get_running_loop().call_later(RULESET_REST, self._look_at_ruleset)
+
+    def _look_at_ruleset(self) -> None:
+        self._look_again = None
+        self._thread.submit(self._mend_firewall)
 
     async def _on_thread(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
@@ -176,6 +198,21 @@ class Wiring:
         ipv6 = any(network.version == 6 for network in self._networks)
         held = [self._sender(uid, interfaces) for uid, interfaces in tuple(self._held.items())]
         senders.ensure(self._bridge, held, ipv6=ipv6)
+
+    def _mend_firewall(self) -> None:
+        """What can't be mended is tried once, as every try is a change that brings us back here."""
+        if not self._bridge_ready:
+            return
+        try:
+            missing = firewall.missing(self._bridge, self._networks, has_ports=bool(self._ports))
+            if missing - self._unmended:
+                logger.warning("making anew what is missing of the firewall: %s", ", ".join(sorted(missing)))
+                self._ensure_firewall()
+                self._apply_ports()
+                missing = firewall.missing(self._bridge, self._networks, has_ports=bool(self._ports))
+            self._unmended = missing
+        except PodrunError as error:
+            logger.warning("%s", error)
 
     def _remove_bridge_if_idle(self) -> None:
         if self._bridge_ready and not self._held:

@@ -69,6 +69,29 @@ def ensure(bridge: str, networks: Sequence[Network]) -> tuple[str, ...]:
     return tuple(warnings)
 
 
+def missing(bridge: str, networks: Sequence[Network], *, has_ports: bool) -> frozenset[str]:
+    """What others took away of our rules, or what theirs now need beside them, in words. Raises PodrunError."""
+    ruleset = nft.ruleset(f"cannot read the firewall for bridge {bridge}")
+    return gaps(ruleset, bridge, {network.version for network in networks}, has_ports=has_ports)
+
+
+def gaps(ruleset: list[Command], bridge: str, versions: Collection[int], *, has_ports: bool) -> frozenset[str]:
+    """What `missing` says. Pure."""
+    wanted = [("inet", owner(bridge)), ("bridge", senders.table_name(bridge))]
+    wanted += [("inet", host_ports.table_name(bridge))] if has_ports else []
+    tables = {(entry["table"]["family"], entry["table"]["name"]) for entry in ruleset if "table" in entry}
+    found = {f"table {family} {name}" for family, name in wanted if (family, name) not in tables}
+    chains = set(dropping_chains(ruleset, versions))
+    served = {rule.chain for rule in own_rules(ruleset, bridge)}
+    found |= {f"rules in chain {chain.name} of table {chain.family} {chain.table}" for chain in chains - served}
+    guarded = any(
+        entry["chain"]["table"] == owner(bridge) and entry["chain"]["name"] == "forward"
+        for entry in ruleset
+        if "chain" in entry
+    )
+    return frozenset(found | ({"the rules that keep strangers out"} if chains and not guarded else set()))
+
+
 def remove(bridge: str) -> bool:
     """Take away every rule of this bridge, also those of host_ports and senders. False where there was none.
 

@@ -114,14 +114,18 @@ class Nfnetlink:
             raise failure
 
     def _receive(self) -> list[tuple[int, int, bytes]]:
-        packet = self._socket.recv(1 << 20)
-        messages = []
-        offset = 0
-        while offset < len(packet):
-            length, kind, _flags, sequence, _port = _HEADER.unpack_from(packet, offset)
-            messages.append((kind, sequence, packet[offset + _HEADER.size : offset + length]))
-            offset += (length + 3) & ~3
-        return messages
+        return messages_of(self._socket.recv(1 << 20))
+
+
+def messages_of(packet: bytes) -> list[tuple[int, int, bytes]]:
+    """Kind, sequence number and payload of each message in a datagram."""
+    messages = []
+    offset = 0
+    while offset < len(packet):
+        length, kind, _flags, sequence, _port = _HEADER.unpack_from(packet, offset)
+        messages.append((kind, sequence, packet[offset + _HEADER.size : offset + length]))
+        offset += (length + 3) & ~3
+    return messages
 
 
 def _error(payload: bytes) -> OSError | None:

@@ -11,6 +11,7 @@ import pytest
 from network_stage import HOST_OUTSIDE, WORLD, Stage, inside, run, wait_until
 
 from podrun.network import addresses, firewall
+from podrun.network.ruleset_watch import RulesetWatch
 
 # What iptables-nft makes of Docker's `-P FORWARD DROP` and chains, of ufw's, and a ruleset written by hand.
 DOCKER = """
@@ -93,6 +94,41 @@ def test_rules_in_chains_of_others_are_taken_out_again(stage: Stage, ruleset: st
     assert once.count(f'comment "podrun-{stage.bridge}"') == 2
     stage.tear_down()
     assert run("nft list ruleset") == before
+
+
+@pytest.mark.parametrize("ruleset", [DOCKER, UFW, BY_HAND], ids=["docker", "ufw", "by-hand"])
+def test_what_a_firewall_that_comes_later_needs_is_told_and_mended(stage: Stage, ruleset: str) -> None:
+    world = stage.world()
+    stage.build()
+    assert firewall.missing(stage.bridge, stage.networks, has_ports=False) == frozenset()
+    run("nft -f -", ruleset)
+    missing = firewall.missing(stage.bridge, stage.networks, has_ports=False)
+    assert len(missing) == 2
+    assert "the rules that keep strangers out" in missing
+    stage.build()
+    assert firewall.missing(stage.bridge, stage.networks, has_ports=False) == frozenset()
+    listener = stage.listen(world)
+    stage.dial(stage.pod().netns, WORLD, listener.getsockname()[1])
+    assert stage.seen_from(listener) == HOST_OUTSIDE
+
+
+def test_tables_that_somebody_flushed_are_told(stage: Stage) -> None:
+    stage.build()
+    run("nft flush ruleset")
+    name = f"podrun-{stage.bridge}"
+    tables = {f"table inet {name}", f"table inet {name}-ports", f"table bridge {name}"}
+    assert firewall.missing(stage.bridge, stage.networks, has_ports=True) == tables
+
+
+def test_changes_by_others_are_noticed_and_own_ones_are_not(stage: Stage) -> None:
+    stage.build()
+    watch = RulesetWatch()
+    stage.pod()
+    assert not watch.changed_by_others()
+    run("nft add table inet theirs")
+    assert watch.changed_by_others()
+    assert not watch.changed_by_others()
+    watch.close()
 
 
 def test_beside_docker_the_rules_are_in_docker_user(stage: Stage) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
 import urllib.error
 import urllib.request
 
@@ -50,6 +51,11 @@ def test_a_host_port_leads_to_its_pod_as_long_as_that_lives_and_then_to_the_next
     node.submit(server("two", port))
     waiting = node.wait_for("two", lambda pod: pod["status"].get("conditions"), "a condition")
     assert "didn't have free ports for the requested pod ports" in waiting["status"]["conditions"][0]["message"]
+
+    # Somebody takes our rules away, as `nft flush ruleset` would.
+    for table in ("inet podrun-{}-ports", "inet podrun-{}", "bridge podrun-{}"):
+        subprocess.run(["nft", "delete", "table", *table.format(node.paths.bridge).split()], check=True)
+    wait.wait_until(lambda: answer(port) == "one-host", "the rules to be made anew")
 
     node.kill_kubelet()
     assert answer(port) == "one-host"
