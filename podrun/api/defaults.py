@@ -1,6 +1,6 @@
 """What Kubernetes fills in where a manifest says nothing (pkg/apis/core/v1/defaults.go).
 
-Of what admission adds in a cluster, only what has a meaning on one machine: the service account's name and priority 0.
+Of what admission adds in a cluster, only what has a meaning on one machine: service account and priority.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ DEFAULT_MODE = 0o644
 TOKEN_SECONDS = 3600
 STORAGE_CLASS = "standard"
 """Of a claim that names none."""
+
+PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
+"""The PriorityClasses that every cluster has; there are no others here."""
 
 _TAG = re.compile(r":([^/:@]+)(@.*)?$")
 
@@ -49,7 +52,7 @@ def _default_spec(spec: PodSpec) -> PodSpec:
         enable_service_links=True if spec.enable_service_links is None else spec.enable_service_links,
         service_account_name=account,
         service_account=account,
-        priority=0 if spec.priority is None else spec.priority,
+        priority=PRIORITIES.get(spec.priority_class_name, 0) if spec.priority is None else spec.priority,
         preemption_policy=spec.preemption_policy or "PreemptLowerPriority",
     )
 

@@ -37,11 +37,10 @@ def _rows(*fields: str) -> tuple[Row, ...]:
 METADATA = _rows("finalizers", "owner_references")
 
 SPEC = (
-    *_rows("overhead", "priority_class_name"),
+    *_rows("overhead"),
     *_rows("resource_claims", "runtime_class_name"),
     Row("host_users", (True,)),
     Row("os", (objects.PodOS(name="linux"),)),
-    Row("priority", (0,)),
 )
 
 POD_SECURITY = (*_rows("se_linux_change_policy", "se_linux_options"),)

@@ -22,6 +22,7 @@ from podrun.kubelet.pod_worker import PodWorker
 from podrun.kubelet.resize_queue import ResizeQueue
 from podrun.kubelet.scheduling_queue import SchedulingQueue
 from podrun.kubelet.services import Services
+from podrun.kubelet.taint_evictor import TaintEvictor
 from podrun.store import errors
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Kubelet:
         self.adopted = asyncio.Event()  # the pods of an earlier kubelet are in our hands
         self._classes = ClassGroups(services, self._placed)
         self._resizes = ResizeQueue(services, self._workers.values)
+        self._taints = TaintEvictor(services, self._placed)
         self._evictor = Evictor(services, node_settings.from_paths(services.paths), self._workers.values)
         self._queue = SchedulingQueue(services, self._placed, self._start)
 
@@ -58,6 +60,7 @@ class Kubelet:
             self._bind(pod, known.get(pod.metadata.uid))
         await self._wait_for_workers()
         tasks = [asyncio.create_task(self._queue.run()), asyncio.create_task(self._evictor.run())]
+        tasks.append(asyncio.create_task(self._taints.run()))
         tasks += [asyncio.create_task(self._follow_references(kind)) for kind in references.KINDS]
         try:
             await self._follow(version)
@@ -161,12 +164,14 @@ class Kubelet:
         self._workers[pod.metadata.uid] = PodWorker(self._services, pod, life)
         self._tasks[pod.metadata.uid] = asyncio.create_task(self._work(pod.metadata.uid))
         self._classes.look_again()
+        self._taints.look_again()
 
     def _look_again(self) -> None:
         """What the pods take of the node may have changed."""
         self._queue.look_again()
         self._classes.look_again()
         self._resizes.look_again()
+        self._taints.look_again()
 
     def _placed(self) -> Iterator[objects.Pod]:
         """The newest version of every pod that has not ended, with the resources that it holds."""

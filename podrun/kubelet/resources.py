@@ -17,6 +17,7 @@ from podrun.api.pod_resources import amount, request
 PAUSE_OOM_SCORE_ADJ = -998
 GUARANTEED_OOM_SCORE_ADJ = -997
 BEST_EFFORT_OOM_SCORE_ADJ = 1000
+NODE_CRITICAL = "system-node-critical"
 THROTTLING_FACTOR = 0.9  # the kubelet's memoryThrottlingFactor
 
 CLASS_GROUPS = {"Guaranteed": "", "Burstable": "/burstable", "BestEffort": "/besteffort"}
@@ -115,6 +116,8 @@ def cgroup_of_pod(parent: str, spec: objects.PodSpec, uid: str) -> str:
 
 def oom_score_adj(spec: objects.PodSpec, container: objects.Container, node_memory: int) -> int:
     """Who the kernel's OOM killer takes first, -997 to 1000; `node_memory` in bytes."""
+    if spec.priority_class_name == NODE_CRITICAL:
+        return GUARANTEED_OOM_SCORE_ADJ
     match pod_resources.qos_class(spec):
         case "Guaranteed":
             return GUARANTEED_OOM_SCORE_ADJ

@@ -41,6 +41,7 @@ def admit(new: objects.Object, kind: kinds.Kind, namespace: str) -> objects.Obje
         case objects.Pod():
             if validate_update.MIRROR in metadata.annotations:
                 raise status_errors.forbidden("pods", metadata.name, "only the kubelet may create mirror pods")
+            _check_priority(new)
             pod = defaults.default_pod(replace(new, metadata=metadata, status=objects.PodStatus(phase="Pending")))
             _refuse("Pod", metadata.name, [*validate.validate_pod(pod), *supported.unsupported(pod)])
             status = objects.PodStatus(phase="Pending", qos_class=pod_resources.qos_class(pod.spec))
@@ -76,6 +77,20 @@ def admit(new: objects.Object, kind: kinds.Kind, namespace: str) -> objects.Obje
             return account
         case _:
             raise status_errors.method_not_allowed()
+
+
+def _check_priority(pod: objects.Pod) -> None:
+    """As the admission plugin Priority. StatusError: an unknown class, or a number that is not its own."""
+    name, given = pod.spec.priority_class_name, pod.spec.priority
+    if name and name not in defaults.PRIORITIES:
+        raise status_errors.forbidden("pods", pod.metadata.name, f"no PriorityClass with name {name} was found")
+    computed = defaults.PRIORITIES.get(name, 0)
+    if given is not None and given != computed:
+        why = (
+            f"the integer value of priority ({given}) must not be provided in pod spec; "
+            f"priority admission controller computed {computed} from the given PriorityClass name"
+        )
+        raise status_errors.forbidden("pods", pod.metadata.name, why)
 
 
 def admit_local(new: objects.Object) -> objects.Object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,38 @@ def test_a_node_short_of_memory_evicts_says_so_and_takes_nobody_new(make_instanc
         node.start_kubelet()
         node.wait_for("second", lambda each: each["status"]["phase"] == "Running", "to run when the pressure is gone")
         assert conditions(node)["MemoryPressure"] == "False"
+
+
+def test_a_noexecute_taint_drives_out_who_does_not_tolerate_it(node: Instance) -> None:
+    (found,) = node.request("GET", "/api/v1/nodes")["items"]
+    name = found["metadata"]["name"]
+    for_ever = [{"key": "broken", "operator": "Exists"}]
+    a_while = [{"key": "broken", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 2}]
+    node.apply(
+        manifests.pod("stays", manifests.busybox(), tolerations=for_ever),
+        manifests.pod("lingers", manifests.busybox(), tolerations=a_while),
+        manifests.pod("goes", manifests.busybox()),
+        wait=True,
+    )
+
+    def taint(*taints: Json) -> None:
+        body = json.dumps({"spec": {"taints": taints}}).encode()
+        node.request("PATCH", f"/api/v1/nodes/{name}", body, "application/merge-patch+json")
+
+    taint({"key": "broken", "effect": "NoExecute"})
+    node.wait_gone("goes")
+    assert "TaintManagerEviction Marking for deletion Pod default/goes" in node.events("goes")
+    node.wait_gone("lingers")
+    assert node.pod("stays")["status"]["phase"] == "Running"
+    taint()
+    node.discard("stays", grace=0)
+
+
+def test_critical_pods_are_known_by_their_classes_and_no_other_class_is(node: Instance) -> None:
+    node.apply(manifests.pod("critical", manifests.busybox(), priorityClassName="system-node-critical"), wait=True)
+    assert node.pod("critical")["spec"]["priority"] == 2_000_001_000
+    unknown = manifests.pod("unknown", priorityClassName="high")
+    refused = node.run("apply", "-f", "-", stdin=json.dumps(unknown), check=False)
+    assert refused.returncode == 1
+    assert 'pods "unknown" is forbidden: no PriorityClass with name high was found' in refused.stderr
+    node.discard("critical", grace=0)

@@ -90,6 +90,7 @@ PURE = [
     "podrun/kubelet/static_manifests.py",
     "podrun/kubelet/status.py",
     "podrun/kubelet/stopping.py",
+    "podrun/kubelet/taint_eviction.py",
     "podrun/kubelet/sysctls.py",
     "podrun/seccomp/compact.py",
     "podrun/seccomp/profile.py",

@@ -6,7 +6,7 @@ import pytest
 
 from podrun.api import defaults, objects, parse
 from podrun.errors import PodrunError
-from podrun.kubelet import eviction, node_settings, pod_life, pod_steps, status
+from podrun.kubelet import eviction, node_settings, pod_life, pod_steps, status, taint_eviction
 from podrun.kubelet.eviction import Reading, Shortage, Threshold, Use
 from podrun.kubelet.happenings import Emit, Evicted
 from podrun.paths import Paths
@@ -122,6 +122,23 @@ def test_an_evicted_pod_has_failed_and_says_why() -> None:
     assert (condition.status, condition.reason, condition.message) == ("True", "TerminationByKubelet", "too much. ")
     assert pod_life.observe(made, life, Evicted("again"), 3.0) == (life, ())
     assert pod_steps.decide(made, life, 3.0).effects == ()
+
+
+@pytest.mark.parametrize(
+    ("tolerations", "seconds"),
+    [
+        ("", 0.0),
+        ("{key: gone, operator: Exists}", None),
+        ("{key: gone, operator: Exists, tolerationSeconds: 60}", 60.0),
+        ("{operator: Exists, tolerationSeconds: 9}, {key: gone, operator: Exists, tolerationSeconds: 60}", 9.0),
+        ("{key: gone, operator: Exists, effect: NoSchedule}", 0.0),
+    ],
+)
+def test_a_pod_stays_on_a_tainted_node_as_long_as_it_tolerates_that(tolerations: str, seconds: float | None) -> None:
+    taints = (objects.Taint(key="gone", effect="NoExecute"), objects.Taint(key="x", effect="NoSchedule"))
+    tolerant = pod(f", tolerations: [{tolerations}]")
+    assert taint_eviction.patience(tolerant, taints) == seconds
+    assert taint_eviction.patience(tolerant, taints[1:]) is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,91 @@
+"""Deletes pods that do not tolerate a NoExecute taint of the node, or not for longer (taint_eviction.py says which)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable
+
+from podrun.api import objects
+from podrun.kubelet import static_pods, taint_eviction
+from podrun.kubelet.services import Services
+from podrun.store import errors
+
+logger = logging.getLogger(__name__)
+
+COMPONENT = "taint-eviction-controller"
+
+
+class TaintEvictor:
+    """`run` until cancelled. `placed` gives the newest version of every pod that has not ended."""
+
+    def __init__(self, services: Services, placed: Callable[[], Iterable[objects.Pod]]) -> None:
+        self._services = services
+        self._placed = placed
+        self._since: dict[str, float] = {}  # by uid: when a pod that may not stay for ever was first seen
+        self._dirty = asyncio.Event()
+
+    def look_again(self) -> None:
+        """A pod changed, came or went."""
+        self._dirty.set()
+
+    async def run(self) -> None:
+        following = asyncio.create_task(self._follow_node())
+        try:
+            wait: float | None = 0.0
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._dirty.wait(), wait)
+                self._dirty.clear()
+                wait = await self._look()
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+    async def _follow_node(self) -> None:
+        while True:
+            with contextlib.suppress(errors.ExpiredError):
+                with self._services.store.watch(objects.Node) as watch:
+                    async for _ in watch:
+                        self.look_again()
+                return
+
+    async def _look(self) -> float | None:
+        """Seconds until somebody's time is over."""
+        node = self._services.store.get(objects.Node, "", self._services.host.name)
+        taints = [each for each in node.spec.taints if each.effect == "NoExecute"] if node else []
+        if not taints:
+            self._since.clear()
+            return None
+        now, wait, since = time.monotonic(), math.inf, {}
+        for pod in list(self._placed()):
+            patience = taint_eviction.patience(pod, taints)
+            if patience is None or pod.metadata.deletion_timestamp is not None:
+                continue
+            uid = pod.metadata.uid
+            since[uid] = self._since.get(uid, now)
+            left = since[uid] + patience - now
+            if left <= 0:
+                await self._delete(pod)
+            else:
+                wait = min(wait, left)
+        self._since = since
+        return None if wait is math.inf else wait
+
+    async def _delete(self, pod: objects.Pod) -> None:
+        meta, now = pod.metadata, time.time()
+        text = f"Marking for deletion Pod {meta.namespace}/{meta.name}"
+        self._services.recorder.record(pod, "Normal", "TaintManagerEviction", text, component=COMPONENT)
+
+        def change(old: objects.Pod) -> objects.Pod:
+            return (
+                old if old.metadata.deletion_timestamp else static_pods.ending(taint_eviction.disrupted(old, now), now)
+            )
+
+        try:
+            await self._services.store.update(objects.Pod, meta.namespace, meta.name, change, uid=meta.uid)
+        except errors.StoreError as error:
+            logger.warning("cannot delete pod %s: %s", meta.name, error)
