@@ -157,15 +157,20 @@ def _keep_router_advertisements(host: netlink.Rtnetlink) -> None:
 
 
 def _restore_forwarding(host: netlink.Rtnetlink, name: str, version: int) -> None:
-    """Another instance inherits the duty; beside anybody else's bridge (Docker, libvirt) forwarding stays on."""
+    """An instance that needs it too inherits the duty; beside anybody else's bridge (Docker, libvirt) it stays on."""
     others = [link for link in host.dump(messages.list_links()) if _kind(link) == "bridge"]
     others = [link for link in others if link.get_attr("IFLA_IFNAME") != name]
-    heirs = [link for link in others if _is_owned(link.get_attr("IFLA_IFNAME"), link)]
+    of_podrun = [link for link in others if _is_owned(link.get_attr("IFLA_IFNAME"), link)]
+    heirs = [link for link in of_podrun if _has_address(host, link["index"], version)]
     if heirs:
         heir = heirs[0].get_attr("IFLA_IFNAME")
         host.change(messages.set_alias(heir, alias(heir, _restored(heirs[0]) | {version})))
-    elif not others:
+    elif len(others) == len(of_podrun):
         _write(FORWARDING[version], "0")
+
+
+def _has_address(host: netlink.Rtnetlink, index: int, version: int) -> bool:
+    return any(address.version == version for _, address in links.addresses_of(host, index))
 
 
 def _kind(link: netlink.Message) -> str:

@@ -87,6 +87,16 @@ def test_forwarding_is_on_while_the_bridge_is_there_and_the_routers_word_still_c
     assert forwarding() == "00"
 
 
+def test_an_instance_without_ipv6_inherits_only_what_it_needs(stage: Stage) -> None:
+    stage.build()
+    other = addresses.gateway(addresses.pod_networks("198.18.9.0/24")[0])
+    bridge.ensure(stage.rtnetlink, "prtother", (other,), 1400)
+    stage.tear_down()
+    assert forwarding() == "10"
+    bridge.remove(stage.rtnetlink, "prtother")
+    assert forwarding() == "00"
+
+
 def test_a_network_that_the_host_uses_is_refused(stage: Stage) -> None:
     stage.world()
     run("ip address add fd00:18:7::9/64 dev uplink nodad")
