@@ -29,6 +29,8 @@ class Paths:
     eviction_pressure_transition_period: str = "5m"
     eviction_monitoring_period: str = "10s"
     feature_gates: str = ""  # NAME=true|false, separated by commas
+    container_log_max_size: str = "10Mi"
+    container_log_max_files: str = "5"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Paths:
@@ -58,6 +60,8 @@ class Paths:
             ),
             eviction_monitoring_period=setting("PODRUN_EVICTION_MONITORING_PERIOD", default.eviction_monitoring_period),
             feature_gates=setting("PODRUN_FEATURE_GATES", default.feature_gates),
+            container_log_max_size=setting("PODRUN_CONTAINER_LOG_MAX_SIZE", default.container_log_max_size),
+            container_log_max_files=setting("PODRUN_CONTAINER_LOG_MAX_FILES", default.container_log_max_files),
         )
 
     def environment(self) -> dict[str, str]:
@@ -80,6 +84,8 @@ class Paths:
             "PODRUN_EVICTION_PRESSURE_TRANSITION_PERIOD": self.eviction_pressure_transition_period,
             "PODRUN_EVICTION_MONITORING_PERIOD": self.eviction_monitoring_period,
             "PODRUN_FEATURE_GATES": self.feature_gates,
+            "PODRUN_CONTAINER_LOG_MAX_SIZE": self.container_log_max_size,
+            "PODRUN_CONTAINER_LOG_MAX_FILES": self.container_log_max_files,
         }
 
     @property

@@ -53,6 +53,8 @@ def _setting(name: str, default: object, text: str) -> click.Option:
             "How long the node shows a pressure after it was there.",
         ),
         _setting("eviction-monitoring-period", _DEFAULT.eviction_monitoring_period, "Time between two looks at it."),
+        _setting("container-log-max-size", _DEFAULT.container_log_max_size, "Size at which a log file is rotated."),
+        _setting("container-log-max-files", _DEFAULT.container_log_max_files, "Log files of one run, at least 2."),
         _setting("feature-gates", "none", "What is off by default: MemoryQoS=true."),
     ],
     help="Run the kubelet in the foreground. Each option is also an environment variable of all commands:\n"

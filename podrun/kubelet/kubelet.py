@@ -14,7 +14,7 @@ from cgroups.group import Group
 from podrun.api import objects
 from podrun.errors import PodrunError
 from podrun.image.images import Image
-from podrun.kubelet import lives, node_settings, pod_ports, references, resources, trees
+from podrun.kubelet import lives, log_links, node_settings, pod_ports, references, resources, trees
 from podrun.kubelet.class_groups import ClassGroups
 from podrun.kubelet.evictor import Evictor
 from podrun.kubelet.lives import PodLife
@@ -255,6 +255,7 @@ class Kubelet:
                 if directory.name not in wanted:
                     trees.remove_shaped(directory)
                     for log_dir in (paths.log_dir / "pods").glob(f"*_{directory.name}"):
+                        log_links.remove(paths.log_dir, log_dir)
                         trees.remove_own(log_dir)
 
     def remove_class_groups(self) -> None:

@@ -14,7 +14,17 @@ from podrun.container.plan import ExecPlan, LaunchPlan
 from podrun.errors import PodrunError
 from podrun.image import snapshots
 from podrun.image.images import Image
-from podrun.kubelet import app_armor, downward, environment, planner, pod_files, security, volume_places, volumes
+from podrun.kubelet import (
+    app_armor,
+    downward,
+    environment,
+    log_links,
+    planner,
+    pod_files,
+    security,
+    volume_places,
+    volumes,
+)
 from podrun.kubelet.mount_plan import Source
 from podrun.kubelet.places import PodPlace
 from podrun.kubelet.planner import Given, Streams
@@ -55,7 +65,14 @@ class Launcher:
         pod_files.make_termination_log(place.termination_log(spec.name, attempt))
         plan = planner.launch_plan(pod, spec, attempt, secrets.token_hex(32), given)
         pod_files.keep_environment(place.environment(spec.name, attempt), plan.env)
+        self._link_log(pod, spec, attempt, plan.id)
         return plan
+
+    def _link_log(self, pod: objects.Pod, spec: objects.Container, attempt: int, id: str) -> None:
+        """Links to this run and to the one before are kept, as their logs are."""
+        log_dir, place = self._services.paths.log_dir, self._place
+        log_links.remove(log_dir, place.log_dir, container=spec.name, kept=attempt - 1)
+        log_links.link(log_dir, log_links.name(pod, spec.name, id), place.log_file(spec.name, attempt))
 
     def exec_plan(
         self,

@@ -27,6 +27,8 @@ class NodeSettings:
     thresholds: tuple[Threshold, ...]
     pressure_transition: float  # how long a pressure is shown after it was there
     eviction_period: float  # between two looks
+    log_max_bytes: int
+    log_max_files: int
 
 
 def from_paths(paths: Paths) -> NodeSettings:
@@ -37,7 +39,25 @@ def from_paths(paths: Paths) -> NodeSettings:
         thresholds=_thresholds(paths.eviction_hard),
         pressure_transition=_seconds("eviction-pressure-transition-period", paths.eviction_pressure_transition_period),
         eviction_period=max(_seconds("eviction-monitoring-period", paths.eviction_monitoring_period), SHORTEST_PERIOD),
+        log_max_bytes=_log_size(paths.container_log_max_size),
+        log_max_files=_log_files(paths.container_log_max_files),
     )
+
+
+def _log_size(text: str) -> int:
+    try:
+        size = quantity.bytes_value(text)
+    except ValueError as error:
+        raise _wrong("container-log-max-size", f'failed to parse container log max size "{text}": {error}') from None
+    if size <= 0:
+        raise _wrong("container-log-max-size", f"must be greater than 0, not {text}")
+    return size
+
+
+def _log_files(text: str) -> int:
+    if not text.isdecimal() or int(text) <= 1:
+        raise _wrong("container-log-max-files", f"must be greater than 1, not {text}")
+    return int(text)
 
 
 def _feature_gates(text: str) -> dict[str, bool]:

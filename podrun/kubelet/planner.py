@@ -96,6 +96,8 @@ def launch_plan(pod: objects.Pod, spec: objects.Container, attempt: int, id: str
         stdin=spec.stdin,
         stdin_once=spec.stdin_once,
         tty=spec.tty,
+        log_max_bytes=given.node.log_max_bytes,
+        log_max_files=given.node.log_max_files,
         pid_of=spec.target_container_name if isinstance(spec, objects.EphemeralContainer) else "",
     )
 

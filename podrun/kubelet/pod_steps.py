@@ -67,7 +67,7 @@ def decide(pod: objects.Pod, life: PodLife, now: float) -> Decision:
     """What follows from where the pod stands."""
     turn = _Turn(pod, pod_life.with_newcomers(pod, life), now)
     if life.removing:
-        return Decision(life, (), None)
+        return Decision(turn.life, (), None)
     if is_deleted(pod):
         _wind_down(turn)
         _remove_when_gone(turn)

@@ -31,6 +31,8 @@ class Node:
     layers_dir: str
     huge_page_sizes: tuple[int, ...] = ()  # bytes; those of which there are pages
     memory_qos: bool = False  # the feature gate MemoryQoS
+    log_max_bytes: int = 10 << 20  # of one log file
+    log_max_files: int = 5  # of one run
     masked: tuple[str, ...] = ()  # what no container may read, besides what is so everywhere
 
 

@@ -16,7 +16,7 @@ from cgroups.errors import CgroupError
 from cgroups.group import Group
 from podrun.api import objects
 from podrun.errors import PodrunError
-from podrun.kubelet import planner, pod_files, pod_names, pod_ports, resizing, resources, shims, trees
+from podrun.kubelet import log_links, planner, pod_files, pod_names, pod_ports, resizing, resources, shims, trees
 from podrun.kubelet.places import PodPlace
 from podrun.kubelet.resizing import Write
 from podrun.kubelet.services import Services
@@ -193,6 +193,7 @@ class Sandbox:
 
     def remove_files(self) -> None:
         """The pod's directories: volumes, writable layers, journal, logs. Blocks."""
+        log_links.remove(self._services.paths.log_dir, self._place.log_dir)
         trees.remove_shaped(self._place.pod_dir)
         for directory in (self._place.log_dir, self._place.run_dir):
             trees.remove_own(directory)

@@ -168,6 +168,7 @@ def _services(
     images = Images(paths.images)
     images.sweep()
     name = this_node.node_name()
+    settings = node_settings.from_paths(paths)
     pod_networks = addresses.pod_networks(paths.pod_cidr)
     return Services(
         paths=paths,
@@ -188,7 +189,9 @@ def _services(
             memory=this_node.memory_bytes(),
             layers_dir=str(images.layers_directory),
             huge_page_sizes=huge_pages.sizes_in_use(),
-            memory_qos=node_settings.from_paths(paths).memory_qos,
+            memory_qos=settings.memory_qos,
+            log_max_bytes=settings.log_max_bytes,
+            log_max_files=settings.log_max_files,
             masked=this_node.masked_paths(),
         ),
         policy=_policy(paths),

@@ -1,7 +1,7 @@
 """What a container writes, from its pipes into its log file, in the CRI log format, with rotation.
 
 It never blocks a container for the disk's sake: where there is no room, lines are dropped. Attached clients get the raw
-bytes at the same time; compression of rotated files is not done here.
+bytes at the same time. Rotated files but the newest are handed on to be compressed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import stat
 import struct
 import termios
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 LONGEST_LINE = 16 << 10  # bytes of text in one entry; what is longer goes into several, tagged P but for the last
@@ -39,10 +40,18 @@ class Outlet(Protocol):
 class LogFile:
     """`<n>.log`, and beside it the rotated `<n>.log.<YYYYMMDD-hhmmss>`. Raises OSError when opened, and never later."""
 
-    def __init__(self, path: str, most_bytes: int = MOST_BYTES, most_files: int = MOST_FILES) -> None:
+    def __init__(
+        self,
+        path: str,
+        most_bytes: int = MOST_BYTES,
+        most_files: int = MOST_FILES,
+        compress: Callable[[str], None] | None = None,
+    ) -> None:
+        """`compress` is called with each rotated file but the newest."""
         self._path = path
         self._most_bytes = most_bytes
         self._most_files = most_files
+        self._compress = compress
         self._rotated_at = 0.0
         self._fd = self._open()
         self._size = os.fstat(self._fd).st_size
@@ -73,7 +82,8 @@ class LogFile:
         directory, name = os.path.split(self._path)
         older = sorted(entry for entry in os.listdir(directory) if entry.startswith(name + "."))
         for entry in older[: max(len(older) - (self._most_files - 2), 0)]:
-            os.unlink(os.path.join(directory, entry))
+            with contextlib.suppress(FileNotFoundError):  # it has just been compressed
+                os.unlink(os.path.join(directory, entry))
         # Never the same second twice, or one rotation would overwrite the other. UTC: clocks are not put back.
         self._rotated_at = max(time.time(), self._rotated_at + 1)
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(self._rotated_at))
@@ -81,6 +91,10 @@ class LogFile:
         fresh = self._open()
         os.close(self._fd)
         self._fd, self._size = fresh, 0
+        if self._compress is not None:
+            for entry in older[max(len(older) - (self._most_files - 2), 0) :]:
+                if not entry.endswith((".gz", ".tmp")):
+                    self._compress(os.path.join(directory, entry))
 
 
 class LogStream:

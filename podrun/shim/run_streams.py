@@ -10,6 +10,7 @@ from podrun.container import plan, program
 from podrun.shim import messages
 from podrun.shim.attachments import Attachment
 from podrun.shim.consoles import Console
+from podrun.shim.log_compression import Compressor
 from podrun.shim.log_pump import LogFile, LogStream
 from podrun.shim.loop import Loop
 
@@ -20,7 +21,12 @@ class RunStreams:
     def __init__(self, loop: Loop, launch_plan: plan.LaunchPlan) -> None:
         self._loop = loop
         self._plan = launch_plan
-        self._log = LogFile(launch_plan.log_path)
+        self._log = LogFile(
+            launch_plan.log_path,
+            launch_plan.log_max_bytes,
+            launch_plan.log_max_files,
+            Compressor(loop).compress,
+        )
         self._streams: list[LogStream] = []
         self._ended: list[LogStream] = []
         self._held_back: list[LogStream] = []
