@@ -24,6 +24,7 @@ from podrun.network.hosts import Names
 from podrun.shim import journal
 from podrun.shim.facts import Numbered, SandboxFailed, SandboxStarted
 from podrun.shim.messages import Done, ForkShim, Hello, Leave, MakeSandbox, Welcome
+from podrun.volume import leftover_mounts
 
 logger = logging.getLogger(__name__)
 
@@ -194,6 +195,7 @@ class Sandbox:
     def remove_files(self) -> None:
         """The pod's directories: volumes, writable layers, journal, logs. Blocks."""
         log_links.remove(self._services.paths.log_dir, self._place.log_dir)
+        leftover_mounts.detach_below(self._place.pod_dir)
         trees.remove_shaped(self._place.pod_dir)
         for directory in (self._place.log_dir, self._place.run_dir):
             trees.remove_own(directory)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -171,6 +172,16 @@ def test_the_machines_later_mounts_reach_who_asks_for_them(node: Instance, tmp_p
             "/slave/later:",
             "file",
         ]
-        node.run("delete", "pod", "propagated", "--now")
+        both = manifests.busybox(
+            script="mount -t tmpfs own /both/own && echo mounted; exec sleep 1000",
+            volumeMounts=mounted("/both", mountPropagation="Bidirectional"),
+            securityContext={"privileged": True},
+        )
+        (source / "own").mkdir()
+        node.apply(manifests.pod("shares", both, volumes=[volume]))
+        node.wait_for("shares", lambda pod: node.log_lines(pod) == ["mounted"], "the container to mount")
+        assert os.path.ismount(source / "own"), "the machine sees it"
+        assert "own" in node.exec("propagated", "grep", " /slave/own ", "/proc/mounts").stdout
+        node.run("delete", "pod", "shares", "propagated", "--now")
     finally:
         subprocess.run(["umount", "-R", source], check=True)
