@@ -28,6 +28,9 @@ class Paths:
     eviction_hard: str = "memory.available<100Mi,nodefs.available<10%,nodefs.inodesFree<5%"
     eviction_pressure_transition_period: str = "5m"
     eviction_monitoring_period: str = "10s"
+    image_gc_high_threshold: str = "85"  # percent of the disk
+    image_gc_low_threshold: str = "80"
+    minimum_image_ttl_duration: str = "2m"
     feature_gates: str = ""  # NAME=true|false, separated by commas
     container_log_max_size: str = "10Mi"
     container_log_max_files: str = "5"
@@ -59,6 +62,9 @@ class Paths:
                 "PODRUN_EVICTION_PRESSURE_TRANSITION_PERIOD", default.eviction_pressure_transition_period
             ),
             eviction_monitoring_period=setting("PODRUN_EVICTION_MONITORING_PERIOD", default.eviction_monitoring_period),
+            image_gc_high_threshold=setting("PODRUN_IMAGE_GC_HIGH_THRESHOLD", default.image_gc_high_threshold),
+            image_gc_low_threshold=setting("PODRUN_IMAGE_GC_LOW_THRESHOLD", default.image_gc_low_threshold),
+            minimum_image_ttl_duration=setting("PODRUN_MINIMUM_IMAGE_TTL_DURATION", default.minimum_image_ttl_duration),
             feature_gates=setting("PODRUN_FEATURE_GATES", default.feature_gates),
             container_log_max_size=setting("PODRUN_CONTAINER_LOG_MAX_SIZE", default.container_log_max_size),
             container_log_max_files=setting("PODRUN_CONTAINER_LOG_MAX_FILES", default.container_log_max_files),
@@ -83,6 +89,9 @@ class Paths:
             "PODRUN_EVICTION_HARD": self.eviction_hard,
             "PODRUN_EVICTION_PRESSURE_TRANSITION_PERIOD": self.eviction_pressure_transition_period,
             "PODRUN_EVICTION_MONITORING_PERIOD": self.eviction_monitoring_period,
+            "PODRUN_IMAGE_GC_HIGH_THRESHOLD": self.image_gc_high_threshold,
+            "PODRUN_IMAGE_GC_LOW_THRESHOLD": self.image_gc_low_threshold,
+            "PODRUN_MINIMUM_IMAGE_TTL_DURATION": self.minimum_image_ttl_duration,
             "PODRUN_FEATURE_GATES": self.feature_gates,
             "PODRUN_CONTAINER_LOG_MAX_SIZE": self.container_log_max_size,
             "PODRUN_CONTAINER_LOG_MAX_FILES": self.container_log_max_files,

@@ -55,6 +55,13 @@ def _setting(name: str, default: object, text: str) -> click.Option:
         _setting("eviction-monitoring-period", _DEFAULT.eviction_monitoring_period, "Time between two looks at it."),
         _setting("container-log-max-size", _DEFAULT.container_log_max_size, "Size at which a log file is rotated."),
         _setting("container-log-max-files", _DEFAULT.container_log_max_files, "Log files of one run, at least 2."),
+        _setting(
+            "image-gc-high-threshold",
+            _DEFAULT.image_gc_high_threshold,
+            "Percent of the disk above which unused images go; 100 for never.",
+        ),
+        _setting("image-gc-low-threshold", _DEFAULT.image_gc_low_threshold, "Percent down to which they go."),
+        _setting("minimum-image-ttl-duration", _DEFAULT.minimum_image_ttl_duration, "Age before which no image goes."),
         _setting("feature-gates", "none", "What is off by default: MemoryQoS=true."),
     ],
     help="Run the kubelet in the foreground. Each option is also an environment variable of all commands:\n"

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -31,11 +31,16 @@ class Evictor:
     """`run` until cancelled. `workers` gives those of all pods."""
 
     def __init__(
-        self, services: Services, settings: NodeSettings, workers: Callable[[], Collection[PodWorker]]
+        self,
+        services: Services,
+        settings: NodeSettings,
+        workers: Callable[[], Collection[PodWorker]],
+        free_images: Callable[[], Awaitable[None]],
     ) -> None:
         self._services = services
         self._settings = settings
         self._workers = workers
+        self._free_images = free_images
         self._seen_at: dict[str, float] = {}  # when each pressure was last there, by a clock that nobody sets
         self._measure_after = 0.0
         self.holding: set[str] | None = None  # the pressures that the node shows; None: not looked yet
@@ -122,6 +127,11 @@ class Evictor:
         if node is not None:
             text = f"Attempting to reclaim {shortage.resource}"
             self._services.recorder.record(node, "Warning", "EvictionThresholdMet", text)
+        if shortage.resource != eviction.MEMORY:
+            await self._free_images()
+            now = eviction.shortages(self._settings.thresholds, node_readings(self._services.paths.root))
+            if shortage.resource not in {each.resource for each in now}:
+                return
         if any(worker.life.final and worker.life.sandbox.state != "absent" for worker in self._workers()):
             return  # somebody is ending already
         uses = [await self._measured(worker) for worker in workers.values()]

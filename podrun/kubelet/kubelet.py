@@ -17,6 +17,7 @@ from podrun.image.images import Image
 from podrun.kubelet import lives, log_links, node_settings, pod_ports, references, resources, trees
 from podrun.kubelet.class_groups import ClassGroups
 from podrun.kubelet.evictor import Evictor
+from podrun.kubelet.image_collector import ImageCollector
 from podrun.kubelet.lives import PodLife
 from podrun.kubelet.pod_worker import PodWorker
 from podrun.kubelet.resize_queue import ResizeQueue
@@ -42,7 +43,9 @@ class Kubelet:
         self._classes = ClassGroups(services, self._placed)
         self._resizes = ResizeQueue(services, self._workers.values)
         self._taints = TaintEvictor(services, self._placed)
-        self._evictor = Evictor(services, node_settings.from_paths(services.paths), self._workers.values)
+        settings = node_settings.from_paths(services.paths)
+        self._collector = ImageCollector(services, settings.images, self.users_of)
+        self._evictor = Evictor(services, settings, self._workers.values, self._collector.free_all)
         self._queue = SchedulingQueue(services, self._placed, self._start)
 
     async def run(self) -> None:
@@ -60,7 +63,7 @@ class Kubelet:
             self._bind(pod, known.get(pod.metadata.uid))
         await self._wait_for_workers()
         tasks = [asyncio.create_task(self._queue.run()), asyncio.create_task(self._evictor.run())]
-        tasks.append(asyncio.create_task(self._taints.run()))
+        tasks += [asyncio.create_task(self._taints.run()), asyncio.create_task(self._collector.run())]
         tasks += [asyncio.create_task(self._follow_references(kind)) for kind in references.KINDS]
         try:
             await self._follow(version)

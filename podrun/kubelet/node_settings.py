@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from podrun.api import quantity
 from podrun.errors import PodrunError
 from podrun.kubelet.eviction import RESOURCES, Threshold
+from podrun.kubelet.image_gc import ImagePolicy
 from podrun.paths import Paths
 
 FEATURE_GATES = ("MemoryQoS",)
@@ -29,6 +30,7 @@ class NodeSettings:
     eviction_period: float  # between two looks
     log_max_bytes: int
     log_max_files: int
+    images: ImagePolicy
 
 
 def from_paths(paths: Paths) -> NodeSettings:
@@ -41,6 +43,7 @@ def from_paths(paths: Paths) -> NodeSettings:
         eviction_period=max(_seconds("eviction-monitoring-period", paths.eviction_monitoring_period), SHORTEST_PERIOD),
         log_max_bytes=_log_size(paths.container_log_max_size),
         log_max_files=_log_files(paths.container_log_max_files),
+        images=_image_policy(paths),
     )
 
 
@@ -96,6 +99,20 @@ def _is_amount(text: str) -> bool:
         return quantity.parse(text).nanos >= 0
     except ValueError:
         return False
+
+
+def _image_policy(paths: Paths) -> ImagePolicy:
+    high = _percent("image-gc-high-threshold", paths.image_gc_high_threshold)
+    low = _percent("image-gc-low-threshold", paths.image_gc_low_threshold)
+    if low > high:
+        raise _wrong("image-gc-low-threshold", f"{low} must be less than or equal to the high threshold {high}")
+    return ImagePolicy(high, low, _seconds("minimum-image-ttl-duration", paths.minimum_image_ttl_duration))
+
+
+def _percent(option: str, text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 100:
+        raise _wrong(option, f'"{text}" must be a number from 0 to 100')
+    return int(text)
 
 
 def _seconds(option: str, text: str) -> float:

@@ -45,6 +45,7 @@ class Instance:
             "cgroup_parent": f"/podrun-{self.mark}",
             "bridge": f"pr{self.mark}",
             "pod_cidr": str(network),
+            "image_gc_high_threshold": "100",
             "eviction_hard": "none",  # the machine may be short of anything; tests of eviction say their own
         }
         self.paths = Paths(**(chosen | settings))

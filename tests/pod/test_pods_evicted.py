@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from podrun.kubelet import evictor
+from tests import wait
 from tests.pod import manifests
 from tests.pod.api import Json
 from tests.pod.conftest import MakeInstance
@@ -116,3 +117,19 @@ def test_critical_pods_are_known_by_their_classes_and_no_other_class_is(node: In
     assert refused.returncode == 1
     assert 'pods "unknown" is forbidden: no PriorityClass with name high was found' in refused.stderr
     node.discard("critical", grace=0)
+
+
+def test_unused_images_go_when_the_disk_is_fuller_than_allowed(make_instance: MakeInstance) -> None:
+    full = {"image_gc_high_threshold": "0", "image_gc_low_threshold": "0", "minimum_image_ttl_duration": "1s"}
+    with make_instance() as node:
+        node.apply(manifests.pod("user", manifests.busybox()), wait=True)
+        node.stop_kubelet()
+        node.environment |= {f"PODRUN_{name.upper()}": value for name, value in full.items()}
+        node.start_kubelet()
+
+        def names() -> list[str]:
+            return node.run("image", "ls").stdout.split()
+
+        wait.wait_until(lambda: not any("witness" in each for each in names()), "the unused image to go")
+        assert any("busybox" in each for each in names())
+        assert node.pod("user")["status"]["phase"] == "Running"

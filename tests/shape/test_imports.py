@@ -65,6 +65,7 @@ PURE = [
     "podrun/kubelet/downward.py",
     "podrun/kubelet/environment.py",
     "podrun/kubelet/eviction.py",
+    "podrun/kubelet/image_gc.py",
     "podrun/kubelet/lives.py",
     "podrun/kubelet/node_match.py",
     "podrun/kubelet/node_settings.py",
