@@ -40,7 +40,9 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return await asyncio.shield(asyncio.ensure_future(handler(request)))
     except Exception as error:
         if request.transport is None or request.transport.is_closing():
-            raise  # The client is gone: there is nobody to answer.
+            if isinstance(error, ConnectionError):  # It hung up, which is no failure to be logged.
+                return web.Response()
+            raise
         if request.writer.output_size:
             logger.error("%s %s failed half-way", request.method, request.path, exc_info=error)
             raise  # It is too late for a status: aiohttp cuts the connection.

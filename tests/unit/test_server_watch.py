@@ -155,6 +155,22 @@ def test_a_client_that_hangs_up_leaves_no_watcher_behind(tmp_path: Path) -> None
     play(tmp_path, scenario)
 
 
+def test_a_client_that_hangs_up_is_no_failure(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(api: Api) -> None:
+        for number in range(20):
+            reader, writer = await asyncio.open_unix_connection(api.address)
+            writer.write(f"GET {PODS}?watch=1 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            if number % 2:
+                await reader.readuntil(b"\r\n\r\n")
+            writer.transport.abort()
+            await api.ask("POST", PODS, pod(f"pod-{number}"))
+        while api.store._feed._watches:
+            await asyncio.sleep(0.01)
+
+    play(tmp_path, scenario)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 def test_a_server_that_stops_ends_its_watches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listen, "SHUTDOWN_SECONDS", 1000.0)  # longer than any test may take
 
