@@ -5,9 +5,12 @@ Rules: Kubernetes' pod lifecycle page ("Container restarts"), pkg/kubelet/kuberu
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from msgspec.structs import replace
 
 from podrun.api import objects
+from podrun.image import references
 from podrun.kubelet import backoff
 from podrun.kubelet.happenings import ImageFailed, ImageReady, LaunchRefused, ShimOutdated
 from podrun.kubelet.lives import ContainerLife, ContainerState, Run
@@ -60,6 +63,17 @@ def crash_looping(life: ContainerLife, container: str, pod: str) -> ContainerLif
     delay = life.backoff.delay if life.backoff else backoff.INITIAL
     message = f"back-off {_duration(delay)} restarting failed container={container} pod={pod}"
     return replace(life, reason="CrashLoopBackOff", message=message)
+
+
+def lacks_image(life: ContainerLife, names: Collection[str]) -> bool:
+    """Whether it waits because it could not have the image of one of these full references."""
+    reasons = (*PULL_FAILURES, "ImagePullBackOff", "ErrImageNeverPull")
+    if life.state != "waiting" or life.reason not in reasons or not life.pull_image:
+        return False
+    try:
+        return str(references.parse(life.pull_image)) in names
+    except references.InvalidImageName:
+        return False
 
 
 def image_ready(life: ContainerLife, event: ImageReady) -> ContainerLife:

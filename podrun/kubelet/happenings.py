@@ -68,6 +68,13 @@ class ImageFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageCame:
+    """Somebody brought an image, with these full references: who waits for it need not wait longer."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LaunchRefused:
     """No plan could be made: CreateContainerConfigError or CreateContainerError. The attempt was not used up."""
 
@@ -158,6 +165,7 @@ Happening = (
     | SandboxLeft
     | ImageReady
     | ImageFailed
+    | ImageCame
     | LaunchRefused
     | ShimOutdated
     | ProbeVerdict

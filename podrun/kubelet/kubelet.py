@@ -112,6 +112,11 @@ class Kubelet:
                     if found is not None and found.id == image.id:
                         yield volume.name
 
+    def image_came(self, image: Image) -> None:
+        """Tell all pods: some may have waited for it."""
+        for worker in self._workers.values():
+            worker.image_came(image.names)
+
     async def _follow(self, version: int) -> None:
         """Every change of every pod, from `version` on."""
         while True:

@@ -15,6 +15,7 @@ from podrun.kubelet.happenings import (
     Evicted,
     ForgetRun,
     Happening,
+    ImageCame,
     ImageFailed,
     ImageReady,
     KillRun,
@@ -100,6 +101,8 @@ def observe(
             return _observe_container(life, container, event, now)
         case ShimOutdated(name):
             return _shim_outdated(life, name, event), ()
+        case ImageCame(names):
+            return _image_came(pod, life, names), ()
         case VolumesReady():
             return replace(life, volumes=VolumesLife("ready")), ()
         case VolumesFailed(message):
@@ -166,6 +169,15 @@ def _observe_container(
         case LaunchRefused():
             after = container_life.launch_refused(before, event, now)
     return with_container(life, name, after), (Emit("Warning", "Failed", f"Error: {_event_detail(event)}", name),)
+
+
+def _image_came(pod: objects.Pod, life: PodLife, names: tuple[str, ...]) -> PodLife:
+    """Containers that wait for it look again now. With policy Always only the registry counts."""
+    for spec in (*pod.spec.init_containers, *pod.spec.containers):
+        container = life.containers[spec.name]
+        if spec.image_pull_policy != "Always" and container_life.lacks_image(container, names):
+            life = with_container(life, spec.name, replace(container, not_before=0.0))
+    return life
 
 
 def _observe_run(

@@ -41,6 +41,7 @@ from podrun.kubelet.happenings import (
     Evicted,
     ForgetRun,
     Happening,
+    ImageCame,
     KillRun,
     LaunchRefused,
     LaunchRun,
@@ -151,6 +152,10 @@ class PodWorker:
         known = (resize.generation, resize.pending, resize.message)
         if (verdict.generation, verdict.reason, verdict.message) != known or not verdict.reason:
             self._inbox.put_nowait(verdict)
+
+    def image_came(self, names: tuple[str, ...]) -> None:
+        """Somebody brought an image with these full references."""
+        self._inbox.put_nowait(ImageCame(names))
 
     def forsake(self) -> None:
         """The object is gone from the store, by force: what is left of the pod ends quickly."""

@@ -78,10 +78,15 @@ class LocalAgent:
             user=request.user,
             working_dir=request.working_dir,
         )
-        return summary(await self._on_disk(partial(self._images.import_, request.path, request.name, options)))
+        image = await self._on_disk(partial(self._images.import_, request.path, request.name, options))
+        self._kubelet.image_came(image)
+        return summary(image)
 
     async def image_load(self, path: Path) -> list[ImageSummary]:
-        return [summary(image) for image in await self._on_disk(partial(self._images.load, path))]
+        images = await self._on_disk(partial(self._images.load, path))
+        for image in images:
+            self._kubelet.image_came(image)
+        return [summary(image) for image in images]
 
     async def image_remove(self, name: str) -> ImageRemoval:
         removal = await self._on_disk(partial(self._images.remove, name, self._kubelet.users_of))

@@ -33,7 +33,8 @@ class LocalTransport:
         def tell(told: Progress) -> None:
             on_progress(told.fetched, told.total, told.unpacked, told.layers)
 
-        return summary((await self._services.pulls.pull(references.parse(name), on_progress=tell)).image)
+        pulled = await self._services.pulls.pull(references.parse(name), on_progress=tell)
+        return self._told(pulled.image)
 
     async def log_in(self, registry: str, username: str, password: str) -> None:
         await self._services.pulls.log_in(registry, username, password)
@@ -42,7 +43,7 @@ class LocalTransport:
         await self._services.pulls.log_out(registry)
 
     async def tag(self, name: str, new_name: str) -> ImageSummary:
-        return summary(await self._on_disk(partial(self._images.tag, name, new_name)))
+        return self._told(await self._on_disk(partial(self._images.tag, name, new_name)))
 
     async def prune(self, *, named_too: bool) -> list[ImageSummary]:
         prune = partial(self._images.prune, self._kubelet.users_of, named_too=named_too)
@@ -71,6 +72,10 @@ class LocalTransport:
                 yield piece
 
         return follow()
+
+    def _told(self, image: Image) -> ImageSummary:
+        self._kubelet.image_came(image)
+        return summary(image)
 
     async def _on_disk(self, function: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._services.disk, function)

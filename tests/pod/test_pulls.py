@@ -116,6 +116,8 @@ def test_names_and_policies_that_cannot_work_say_so(node: Instance, registry: Re
     text = f'Container image "{never}" is not present with pull policy of Never'
     assert pods.waiting(pod)["message"] == text
     assert f"ErrImageNeverPull {text}" in node.events("never")
+    node.run("image", "tag", manifests.BUSYBOX, never)
+    node.wait_for("never", pods.is_ready, "to start with the image that was brought")
     pod = node.wait_for("local", is_shown("ErrImagePull"), "to fail")
     assert "connection refused" in pods.waiting(pod)["message"]
     for name in ("invalid", "never", "local"):

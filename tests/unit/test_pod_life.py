@@ -261,6 +261,15 @@ def test_a_policy_of_never_is_looked_at_again_every_ten_seconds() -> None:
     assert "BackOff" not in story.events()
 
 
+def test_an_image_that_somebody_brings_ends_the_back_off() -> None:
+    story = waiting_for_its_image()
+    story.happens(h.ImageFailed("a", "ErrImagePull", "nowhere"))
+    story.happens(h.ImageCame(("docker.io/library/other:1",)))
+    assert story.take(h.EnsureImage) == []
+    story.happens(h.ImageCame(("docker.io/library/i:1",)))
+    assert story.take(h.EnsureImage) == [h.EnsureImage("a")]
+
+
 def test_a_pod_that_is_deleted_does_not_wait_for_its_pull() -> None:
     story = waiting_for_its_image()
     story.pod = deleted(story.pod)
