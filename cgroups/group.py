@@ -13,7 +13,7 @@ import signal
 import time
 from dataclasses import dataclass
 
-from cgroups import bpf, cpuset, devices, events, files, knobs, trees
+from cgroups import bounds, bpf, cpuset, devices, events, files, knobs, trees
 from cgroups.devices import DeviceRule
 from cgroups.errors import CgroupError
 from cgroups.hierarchies import ON_DEMAND, Hierarchies
@@ -392,6 +392,11 @@ class Group:
             return self._places().read()
         except OSError as error:
             raise CgroupError(f"cannot read the statistics of control group {self.path}", error.errno or 0) from error
+
+    def bounds(self) -> bounds.Bounds:
+        """What the kernel holds it to now; of a group that is gone, nothing."""
+        places = self._places()
+        return bounds.read(places.v2, places.cpu_v1, places.memory_v1, places.pids_v1)
 
     def oom_kills(self) -> int:
         """How many processes the OOM killer took here, since the group was made. v1 does not count groups below."""

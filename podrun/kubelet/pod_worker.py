@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 
 from msgspec.structs import replace
 
+from cgroups.group import Group
 from podrun.api import objects
 from podrun.errors import PodrunError
 from podrun.image import snapshots
@@ -31,6 +32,7 @@ from podrun.kubelet import (
     volume_files,
     volumes,
 )
+from podrun.kubelet.anatomy import Sites
 from podrun.kubelet.attendant import Attendant
 from podrun.kubelet.container_images import ContainerImages
 from podrun.kubelet.happenings import (
@@ -215,6 +217,22 @@ class PodWorker:
 
     async def _prepare_own_exec(self, container: str, argv: tuple[str, ...]) -> tuple[str, str]:
         return await self.prepare_exec(container, argv, planner.Streams())
+
+    def sites(self) -> Sites:
+        """Where the parts of the pod are, for who looks into it."""
+
+        def group(path: str) -> Group:
+            return Group(path, self._services.hierarchies)
+
+        place, lives_ = self.place, self.life.containers.items()
+        running = {name: group(place.container_cgroup(life.id)) for name, life in lives_ if life.state == "running"}
+        return Sites(
+            pod=group(place.cgroup),
+            pause=group(place.pause_cgroup),
+            shim=group(place.shim_cgroup),
+            containers=running,
+            bridge=self._services.paths.bridge,
+        )
 
     # The loop.
 

@@ -11,17 +11,29 @@ from dataclasses import dataclass
 class Row:
     mount_point: str
     optional: tuple[str, ...]  # "shared:1", "master:2"
+    root: str = "/"  # what of the file system is mounted there
+    readonly: bool = False
+    fstype: str = ""
+    options: str = ""  # of the file system, separated by commas
 
 
 def read() -> list[Row]:
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
         return list(parse(file.read()))
 
 
 def parse(text: str) -> Iterator[Row]:
-    for line in text.splitlines():
+    for line in filter(None, text.split("\n")):  # no other character ends a line: paths may hold all of them
         fields = line.split(" ")
-        yield Row(_unescaped(fields[4]), tuple(fields[6 : fields.index("-", 6)]))
+        dash = fields.index("-", 6)
+        yield Row(
+            _unescaped(fields[4]),
+            tuple(fields[6:dash]),
+            root=_unescaped(fields[3]),
+            readonly="ro" in fields[5].split(","),
+            fstype=fields[dash + 1],
+            options=fields[-1],
+        )
 
 
 def mount_of(path: str, rows: list[Row]) -> Row | None:

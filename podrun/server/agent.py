@@ -15,6 +15,8 @@ from podrun.api import objects, times
 from podrun.errors import PodrunError
 from podrun.image.images import ImportOptions
 from podrun.image.store import Images
+from podrun.kubelet import anatomy
+from podrun.kubelet.anatomy import Anatomy
 from podrun.kubelet.kubelet import Kubelet
 from podrun.kubelet.planner import Streams
 from podrun.kubelet.services import Services
@@ -62,6 +64,10 @@ class LocalAgent:
             raise PodrunError(f'container not found ("{container}")')
         streams = Streams(stdin=stdin, stdout=stdout, stderr=stderr)
         return ExecTicket(*await worker.prepare_attach(container, streams))
+
+    async def anatomy(self, pod: objects.Pod) -> Anatomy | None:
+        worker = self._kubelet.worker(pod)
+        return None if worker is None else await anatomy.look(worker.sites())
 
     def log_dir(self, pod: objects.Pod, container: str) -> Path:
         meta = pod.metadata

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from podrun.api import objects
+from podrun.kubelet.anatomy import Anatomy
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,9 @@ class NodeAgent(Protocol):
     async def prepare_attach(
         self, pod: objects.Pod, container: str, *, stdin: bool, stdout: bool, stderr: bool
     ) -> ExecTicket: ...
+
+    async def anatomy(self, pod: objects.Pod) -> Anatomy | None:
+        """What the pod is made of now. None: the kubelet does not know it."""
 
     def log_dir(self, pod: objects.Pod, container: str) -> Path:
         """The directory with the container's `<attempt>.log` files."""

@@ -6,7 +6,18 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from podrun.server import deletion, discovery, execution, image_streams, images, logs, manifests, reading, writing
+from podrun.server import (
+    anatomy,
+    deletion,
+    discovery,
+    execution,
+    image_streams,
+    images,
+    logs,
+    manifests,
+    reading,
+    writing,
+)
 
 _ALL = "/api/v1/{resource}"
 _ONE = "/api/v1/{resource}/{name}"
@@ -67,4 +78,5 @@ ROUTES: tuple[tuple[str, str, Function], ...] = (
     ("POST", "/podrun/v1/images/login", images.log_in),
     ("POST", "/podrun/v1/images/logout", images.log_out),
     ("GET", "/podrun/v1/info", discovery.info),
+    ("GET", "/podrun/v1/namespaces/{namespace}/pods/{name}/anatomy", anatomy.read),
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from podrun.api import objects
 from podrun.errors import PodrunError
+from podrun.kubelet.anatomy import Anatomy
 from podrun.server.node_agent import ExecTicket, ImageRemoval, ImageSummary, ImageTransport, ImportRequest
 
 
@@ -45,6 +46,9 @@ class FakeAgent:
     ) -> ExecTicket:
         self.attached.append((container, stdin, stdout, stderr))
         return ExecTicket(f"/run/{pod.metadata.uid}.sock", "attach")
+
+    async def anatomy(self, pod: objects.Pod) -> Anatomy | None:
+        return None if not pod.spec.node_name else Anatomy({"net": 1})
 
     def log_dir(self, pod: objects.Pod, container: str) -> Path:
         return self.logs / container

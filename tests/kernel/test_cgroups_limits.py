@@ -10,6 +10,7 @@ import pytest
 from cgroup_scratch import PATIENCE, begin, expected, knob, running, scratch_group
 
 from cgroups import hierarchies, limits
+from cgroups.bounds import Bounds
 from cgroups.errors import CgroupError
 from cgroups.group import Group
 from cgroups.limits import Limits
@@ -45,6 +46,13 @@ def test_the_numbers_of_a_container_arrive_in_the_kernel() -> None:
             group, "memory", "0", str(64 * MIB)
         )
         assert knob(group, "pids", "pids.max", "pids.max") == "99"
+        assert group.bounds() == Bounds(cpu_weight=59, cpu_milli=1500, memory_max=64 * MIB, pids_max=99)
+
+
+def test_a_group_without_limits_and_one_that_is_gone_have_no_bounds() -> None:
+    with scratch_group() as group:
+        assert group.bounds() == Bounds(cpu_weight=100, cpu_milli=None, memory_max=None, pids_max=None)
+        assert group.child("absent").bounds() == Bounds(None, None, None, None)
 
 
 def test_none_leaves_what_is_there_and_max_takes_the_limit_away() -> None:

@@ -56,7 +56,11 @@ ONLY_STANDARD_LIBRARY_AND = {"cgroups": {"prctl"}, "pause": {"prctl"}, "podrun.l
 PURE = [
     "cgroups/devices.py",
     "cgroups/limits.py",
+    "podrun/cli/drawing.py",
     "podrun/cli/jsonpath.py",
+    "podrun/cli/namespace_table.py",
+    "podrun/cli/pod_tree.py",
+    "podrun/cli/process_tree.py",
     "podrun/cli/sorting.py",
     "podrun/container/plan.py",
     "podrun/controllers/binding.py",
