@@ -6,7 +6,7 @@ import re
 
 from podrun.api import field_errors
 from podrun.api import validate_names as names
-from podrun.api.objects import AppArmorProfile, PodSpec, SeccompProfile, SecurityContext, Sysctl
+from podrun.api.objects import AppArmorProfile, PodSecurityContext, PodSpec, SeccompProfile, SecurityContext, Sysctl
 from podrun.api.validate_names import Errors
 
 _PROFILES = ("Localhost", "RuntimeDefault", "Unconfined")
@@ -21,6 +21,8 @@ _NET_SYSCTL = re.compile(r"net[./]")
 def check_pod_security(spec: PodSpec, path: str) -> Errors:
     """The pod's own context; `path` is that of the spec."""
     context = spec.security_context
+    if spec.os is not None and spec.os.name == "linux":
+        yield from _no_windows(spec, path)
     if spec.host_users is False:
         for field, used in (("hostNetwork", spec.host_network), ("HostPID", spec.host_pid), ("HostIPC", spec.host_ipc)):
             if used:
@@ -46,8 +48,16 @@ def check_pod_security(spec: PodSpec, path: str) -> Errors:
             yield field_errors.not_supported(f"{where}.{field}", value, choices)
     yield from _seccomp(f"{where}.seccompProfile", context.seccomp_profile)
     yield from _app_armor(f"{where}.appArmorProfile", context.app_armor_profile)
-    if context.windows_options is not None:
-        yield field_errors.forbidden(f"{where}.windowsOptions", _NO_WINDOWS)
+
+
+def _no_windows(spec: PodSpec, path: str) -> Errors:
+    """Only where a pod says that it is one for Linux: else a node of Linux takes no notice of them."""
+    contexts: list[tuple[str, PodSecurityContext | SecurityContext | None]] = [(path, spec.security_context)]
+    for field, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
+        contexts += [(f"{path}.{field}[{index}]", each.security_context) for index, each in enumerate(containers)]
+    for where, context in contexts:
+        if context is not None and context.windows_options is not None:
+            yield field_errors.forbidden(f"{where}.securityContext.windowsOptions", _NO_WINDOWS)
 
 
 def check_container_security(path: str, context: SecurityContext | None, *, host_users: bool) -> Errors:
@@ -71,8 +81,6 @@ def check_container_security(path: str, context: SecurityContext | None, *, host
             detail = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"
             yield field_errors.invalid(path, context, detail)
     yield from _app_armor(f"{path}.appArmorProfile", context.app_armor_profile)
-    if context.windows_options is not None:
-        yield field_errors.forbidden(f"{path}.windowsOptions", _NO_WINDOWS)
 
 
 def _sysctls(path: str, sysctls: tuple[Sysctl, ...], spec: PodSpec) -> Errors:

@@ -33,6 +33,9 @@ Key = tuple[str, str, str]
 Admit = Callable[[objects.Object], objects.Object]
 """Defaults and validation. PodrunError: the object is invalid, or of a kind that is not carried out."""
 
+AdmitChange = Callable[[objects.Object, objects.Object], objects.Object]
+"""The first one in the place of the second. PodrunError: that is not allowed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:

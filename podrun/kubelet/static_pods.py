@@ -17,7 +17,7 @@ from podrun.api import kinds, objects, times
 from podrun.errors import PodrunError
 from podrun.kubelet import static_manifests
 from podrun.kubelet.services import Services
-from podrun.kubelet.static_manifests import Admit, Change, Create, Manifest, Remove, Step, Wishes
+from podrun.kubelet.static_manifests import Admit, AdmitChange, Change, Create, Manifest, Remove, Step, Wishes
 from podrun.linux import inotify
 from podrun.linux.inotify import Mask
 from podrun.store import errors
@@ -43,9 +43,10 @@ Version = tuple[int, int, int, int] | None
 class StaticPods:
     """`run` until cancelled. Pods of files stay when the kubelet ends."""
 
-    def __init__(self, services: Services, admit: Admit) -> None:
+    def __init__(self, services: Services, admit: Admit, admit_change: AdmitChange) -> None:
         self._services = services
         self._admit = admit
+        self._admit_change = admit_change
         self._directory = services.paths.manifest_dir
         self._read_before: dict[str, tuple[Version, Manifest]] = {}  # by file
         self._wishes = Wishes()
@@ -166,21 +167,12 @@ class StaticPods:
                     self._check_namespace(meta.namespace)
                 await store.create(new)
             case Change(new):
-                await store.update(
-                    type(new),
-                    meta.namespace,
-                    meta.name,
-                    lambda old: replace(new, metadata=replace(old.metadata, **_own(new.metadata))),
-                )
+                await store.update(type(new), meta.namespace, meta.name, lambda old: self._admit_change(new, old))
             case Remove(objects.Pod()):
                 now = time.time()
                 await store.update(objects.Pod, meta.namespace, meta.name, lambda pod: ending(pod, now), uid=meta.uid)
             case Remove(old):
                 await store.delete(type(old), meta.namespace, meta.name, uid=meta.uid)
-
-
-def _own(metadata: objects.ObjectMeta) -> dict[str, dict[str, str]]:
-    return {"labels": metadata.labels, "annotations": metadata.annotations}
 
 
 def ending(pod: objects.Pod, now: float) -> objects.Pod:

@@ -133,7 +133,7 @@ async def _serve(paths: Paths, hierarchies: Hierarchies, cgroup_parent: str) -> 
         await services.fork_server.start()
         await warming
         running = asyncio.create_task(kubelet.run())
-        files = asyncio.create_task(StaticPods(services, admission.admit_local).run())
+        files = asyncio.create_task(StaticPods(services, admission.admit_local, admission.admit_change).run())
         controlling = asyncio.create_task(_control(services))
         pruning = asyncio.create_task(_prune(store))
         adopted = asyncio.create_task(kubelet.adopted.wait())

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from podrun.api import kinds, objects, status_errors
 from podrun.api.status_errors import StatusError
-from podrun.server import answers, applying, bodies, context, failures, resources
+from podrun.server import accounts, answers, applying, bodies, context, failures, resources
 from podrun.server.applying import Outcome, Wish
 
 DEFAULT_NAMESPACE = "default"
@@ -33,8 +33,10 @@ async def apply(request: web.Request) -> web.StreamResponse:
     for one, wish in zip(parsed, checked, strict=True):
         assert isinstance(wish, Wish)
         try:
-            if wish.kind.namespaced and not (dry_run and _makes(parsed, wish.new.metadata.namespace)):
-                resources.check_namespace(request, wish.new.metadata.namespace)
+            if not (dry_run and _makes(parsed, objects.Namespace, wish.new.metadata.namespace)):
+                _check_namespace(request, wish)
+            if not (dry_run and _makes(parsed, objects.ServiceAccount, _account(wish.new))):
+                accounts.check_account(server.store, wish.new)
             outcome: Outcome | StatusError = await applying.carry_out(server.store, wish, dry_run=dry_run)
         except Exception as error:
             outcome = failures.as_status_error(error, request)
@@ -72,9 +74,18 @@ def _namespace(request: web.Request, one: objects.Object) -> str:
     return wanted or own or DEFAULT_NAMESPACE
 
 
-def _makes(parsed: Sequence[objects.Object], namespace: str) -> bool:
-    """Whether the file itself makes this namespace."""
-    return any(isinstance(one, objects.Namespace) and one.metadata.name == namespace for one in parsed)
+def _check_namespace(request: web.Request, wish: Wish) -> None:
+    if wish.kind.namespaced:
+        resources.check_namespace(request, wish.new.metadata.namespace)
+
+
+def _account(new: objects.Object) -> str:
+    return (new.spec.service_account_name or "") if isinstance(new, objects.Pod) else ""
+
+
+def _makes(parsed: Sequence[objects.Object], kind: type[objects.Object], name: str) -> bool:
+    """Whether the file itself makes what an object of it needs."""
+    return any(isinstance(one, kind) and one.metadata.name == name for one in parsed)
 
 
 def _outcome_of_refused(each: Wish | StatusError) -> StatusError | None:

@@ -10,7 +10,18 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from podrun.api import kinds, objects, parse, status_errors
-from podrun.server import admission, answers, applying, bodies, context, deletion, json_patch, merging, resources
+from podrun.server import (
+    accounts,
+    admission,
+    answers,
+    applying,
+    bodies,
+    context,
+    deletion,
+    json_patch,
+    merging,
+    resources,
+)
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -32,6 +43,7 @@ async def create(request: web.Request) -> web.StreamResponse:
     new = admission.admit(sent, kind, namespace)
     if kind.namespaced:
         resources.check_namespace(request, namespace)
+    accounts.check_account(context.of(request).store, new)
     if "dryRun" not in request.query:
         new = await context.of(request).store.create(new)
     return answers.with_change(new, 201)
@@ -138,6 +150,7 @@ async def _apply(request: web.Request) -> web.StreamResponse:
     wish = applying.wish(sent, kind, request.match_info.get("namespace", ""))
     if kind.namespaced:
         resources.check_namespace(request, request.match_info["namespace"])
+    accounts.check_account(server.store, wish.new)
     outcome = await applying.carry_out(server.store, wish, dry_run="dryRun" in request.query)
     return answers.with_object(outcome.object, 201 if outcome.result == "created" else 200)
 

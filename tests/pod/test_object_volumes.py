@@ -137,12 +137,22 @@ def test_a_token_belongs_to_the_pods_user_and_waits_for_its_account(node: Instan
         script="stat -Lc '%u %a' /t/token; cut -d. -f2 /t/token", volumeMounts=mounts("t"), imagePullPolicy="Never"
     )
     fields = {"volumes": volumes, "restartPolicy": "Never", "securityContext": {"runAsUser": 1234}}
-    node.apply(manifests.pod("token", container, serviceAccountName="robot", **fields))
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}}
+    asked = manifests.pod("token", container, serviceAccountName="robot", schedulingGates=[{"name": "wait"}], **fields)
+    refused = node.run("apply", "-f", "-", stdin=json.dumps(asked), check=False)
+    missing = 'error looking up service account default/robot: serviceaccount "robot" not found'
+    assert f'pods "token" is forbidden: {missing}' in refused.stderr
+    assert refused.returncode == 1
+    node.apply(account, asked)
+    node.request("DELETE", f"{NAMESPACE}/serviceaccounts/robot")
+    assert "pod/token unchanged" in node.apply(asked).stdout, "what is there stays"
+    gates = json.dumps({"spec": {"schedulingGates": []}}).encode()
+    node.request("PATCH", f"{NAMESPACE}/pods/token", gates, "application/merge-patch+json")
     text = (
         'FailedMount MountVolume.SetUp failed for volume "t" : failed to fetch token: serviceaccounts "robot" not found'
     )
     wait.wait_until(lambda: text in node.events("token"), "the account to be missed", 20)
-    node.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}})
+    node.apply(account)
     pod = node.wait_for("token", pods.has_ended, "the end")
     owner, claims = node.log_lines(pod)
     assert owner == "1234 600"

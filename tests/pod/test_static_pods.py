@@ -108,6 +108,10 @@ def test_a_bad_file_is_reported_and_harms_nobody(own_node: Instance, folder: Pat
     assert pods.uid(own_node.pod(name)) == pods.uid(before)
 
 
+def names_of(node: Instance, kind: str) -> list[str]:
+    return [each["metadata"]["name"] for each in node.request("GET", f"/api/v1/namespaces/default/{kind}")["items"]]
+
+
 def test_config_maps_and_secrets_of_the_folder_serve_its_pods(own_node: Instance, folder: Path) -> None:
     name, home = static(own_node, "web"), "/api/v1/namespaces/default"
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"A": "1"}}
@@ -122,6 +126,12 @@ def test_config_maps_and_secrets_of_the_folder_serve_its_pods(own_node: Instance
     assert own_node.exec(name, "sh", "-c", "echo $A$B").stdout == "12\n"
     put(folder, "web.yaml", pod, config | {"data": {"A": "new"}})
     wait.wait_until(lambda: own_node.request("GET", f"{home}/configmaps/c")["data"] == {"A": "new"}, "the change", 15)
+    put(folder, "fixed.yaml", config | {"metadata": {"name": "fixed"}, "immutable": True})
+    wait.wait_until(lambda: "fixed" in names_of(own_node, "configmaps"), "what is immutable", 15)
+    put(folder, "fixed.yaml", config | {"metadata": {"name": "fixed"}, "immutable": True, "data": {"A": "other"}})
+    refused = "data: Forbidden: field is immutable when `immutable` is set"
+    wait.wait_until(lambda: refused in own_node.kubelet_log(), "the change to be refused", 15)
+    assert own_node.request("GET", f"{home}/configmaps/fixed")["data"] == {"A": "1"}
     before = own_node.request("GET", f"{home}/secrets/s")["metadata"]["uid"]
     own_node.request("DELETE", f"{home}/secrets/s")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from podrun.api import objects
 from podrun.api.validate import validate_pod
@@ -149,7 +150,9 @@ def test_what_pause_sets() -> None:
 
 def test_options_for_windows_are_refused_as_kubernetes_refuses_them() -> None:
     options = objects.WindowsSecurityContextOptions(run_as_user_name="x")
-    wrong = pod(container(windows_options=options), context={"windows_options": options})
+    silent = pod(container(windows_options=options), context={"windows_options": options})
+    assert "windowsOptions" not in str(list(validate_pod(silent))), "no word on its system"
+    wrong = replace(silent, spec=replace(silent.spec, os=objects.PodOS(name="linux")))
     said = [str(error) for error in validate_pod(wrong)]
     for where in ("spec.securityContext", "spec.containers[0].securityContext"):
         assert f"{where}.windowsOptions: Forbidden: windows options cannot be set for a linux pod" in said

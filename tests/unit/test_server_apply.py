@@ -257,3 +257,27 @@ def test_one_object_is_applied_under_its_own_path_too(tmp_path: Path) -> None:
         assert other.status == 400
 
     play(tmp_path, scenario)
+
+
+def test_a_pod_needs_its_service_account_when_it_is_made(tmp_path: Path) -> None:
+    def of_account(name: str) -> dict[str, Any]:
+        made = pod(name)
+        made["spec"]["serviceAccountName"] = "robot"
+        return made
+
+    async def scenario(api: Api) -> None:
+        missing = (
+            'pods "a" is forbidden: error looking up service account default/robot: serviceaccount "robot" not found'
+        )
+        assert (await result(api, of_account("a")))["error"]["message"] == missing
+        created = await api.ask("POST", PODS, of_account("a"))
+        assert (created.status, created.json["reason"], created.json["message"]) == (403, "Forbidden", missing)
+        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}}
+        for query in ("?dryRun=All", ""):
+            assert [one["result"] for one in await results(api, account, of_account("a"), query=query)] == [
+                "created"
+            ] * 2
+        await api.ask("DELETE", "/api/v1/namespaces/default/serviceaccounts/robot")
+        assert (await result(api, of_account("a")))["result"] == "unchanged"
+
+    play(tmp_path, scenario)
