@@ -53,12 +53,13 @@ def outcome(spec: objects.PodSpec, life: PodLife) -> FinalPhase:
 
 def outcome_of_lost_sandbox(spec: objects.PodSpec, life: PodLife) -> FinalPhase:
     """Of a pod with policy Never: it gets no other sandbox once anything has run in the first (computePodActions)."""
-    ended = [
-        ended_for_good(spec, c, life.containers[c.name], init=c in spec.init_containers)
+    runs = [
+        (c, known.run, c in spec.init_containers)
         for c in (*plain_init(spec), *spec.containers)
-        if life.containers[c.name].has_run
+        if (known := life.containers[c.name]).has_run
     ]
-    return outcome_of_runs(spec, life) if ended and all(ended) else ""
+    ended = all(run is not None and not restarts_after(spec, c, run, init=init) for c, run, init in runs)
+    return outcome_of_runs(spec, life) if runs and ended else ""
 
 
 def outcome_of_runs(spec: objects.PodSpec, life: PodLife) -> FinalPhase:
