@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -12,8 +11,9 @@ from collections.abc import Mapping
 import click
 
 from podrun.cli import command as shared
-from podrun.cli import containers, drawing, pod_tree
+from podrun.cli import containers, drawing, output, pod_tree
 from podrun.cli.client import path_of
+from podrun.cli.resources import POD
 from podrun.errors import PodrunError
 
 EXAMPLES = """
@@ -39,25 +39,25 @@ NARROWEST, PIPED = 40, 80
     "control groups with limits and use, mounts and addresses.",
 )
 @click.argument("pods", nargs=-1)
-@click.option("-o", "--output", "form", default="", help="Output format. One of: (json).")
+@click.option("-o", "--output", "form", default="", help="Output format. One of: (json, yaml).")
 @click.option("--color", default="auto", help='Must be "auto", "always", or "never".')
 @shared.namespace_option
 @click.pass_obj
 def command(session: shared.Session, pods: tuple[str, ...], form: str, color: str, namespace: str | None) -> None:
     if not pods:
         raise PodrunError("pod or type/name must be specified")
-    if form not in ("", "json"):
-        raise PodrunError(
-            f'unable to match a printer suitable for the output format "{form}", allowed formats are: json'
-        )
+    output.check(form, ("", "json", "yaml"))
     if color not in ("auto", "always", "never"):
         raise PodrunError(f'Invalid color value ({color}). Must be "auto", "always", or "never".')
+    if len(pods) > 1 and pods[0] in (POD.singular, POD.plural, *POD.short_names):
+        pods = pods[1:]
     client, where = session.client, session.namespace_of(namespace)
+    show = output.object_printer(form) if form else None
     for position, pod in enumerate(pods):
         name = containers.pod_name(pod)
         answer = client.get(path_of("podrun", "v1", "namespaces", where, "pods", name, "anatomy"))
-        if form:
-            sys.stdout.write(json.dumps(answer, indent=4) + "\n")
+        if show is not None:
+            show(answer)
             continue
         look = _look(color)
         text = drawing.draw(pod_tree.tree(answer, time.time(), width=look.width), look)

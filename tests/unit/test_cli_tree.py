@@ -273,6 +273,7 @@ def test_the_command_draws_plain_text_into_a_pipe(
     assert "\x1b" not in run.out
     assert "\x1b[1mweb" in cli("tree", "web", "--color=always").out
     assert '"machine": {' in cli("tree", "web", "-o", "json").out
+    assert cli("tree", "pod", "web", "-o", "yaml").out.startswith("anatomy:")
     assert cli("tree").err == "error: pod or type/name must be specified\n"
     assert cli("tree", "web", "-o", "xml").code == 1
     assert (
