@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from socket import AF_UNIX, MSG_NOSIGNAL, SOCK_STREAM
+from socket import AF_UNIX, MSG_NOSIGNAL, SOCK_STREAM, recv_fds
 from socket import socket as Socket
 from types import TracebackType
 from typing import Any
@@ -66,9 +66,11 @@ def path_of(*segments: str) -> str:
 class Stream:
     """An answer whose body is read while it comes."""
 
-    def __init__(self, connection: Socket, rest: bytes) -> None:
+    def __init__(self, connection: Socket, rest: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """`headers` have lower-case names."""
         self._connection = connection
         self._rest = rest
+        self.headers = headers or {}
 
     def __enter__(self) -> Stream:
         return self
@@ -80,6 +82,10 @@ class Stream:
 
     def close(self) -> None:
         self._connection.close()
+
+    @property
+    def connection(self) -> Socket:
+        return self._connection
 
     def fileno(self) -> int:
         return self._connection.fileno()
@@ -147,14 +153,44 @@ class Client:
         headers: Mapping[str, str] | None = None,
     ) -> Stream:
         """The answer, body unread. StatusFailure: the server refused."""
-        lines = [f"{method} {path}{_query_text(query or {})} HTTP/1.0", "Host: podrun", f"Content-Length: {len(body)}"]
-        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
-        stream = self._sent("\r\n".join([*lines, "", ""]).encode() + body)
+        heads = {"Content-Length": str(len(body)), **(headers or {})}
+        stream = self._sent(_head(method, path, query, heads) + body)
         try:
             return _answered(stream)
         except BaseException:
             stream.close()
             raise
+
+    def receive_descriptor(
+        self, method: str, path: str, query: Query | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> int:
+        """The descriptor that comes with a successful answer. StatusFailure: the server refused."""
+        with self._sent(_head(method, path, query, headers)).connection as connection:
+            received = b""
+            while True:
+                piece, descriptors, _, _ = recv_fds(connection, _PIECE, 1)
+                if descriptors:
+                    os.set_inheritable(descriptors[0], False)
+                    return descriptors[0]
+                if not piece:
+                    _answered(Stream(connection, received))
+                    raise PodrunError("cannot talk to the kubelet: it closed the connection without an answer")
+                received += piece
+
+    def upload(self, method: str, path: str, query: Query, write: Callable[[Callable[[bytes], None]], None]) -> Any:
+        """Sends what `write` hands to the function that it gets, however much that is; the JSON of the answer."""
+        heads = {"Transfer-Encoding": "chunked", "Connection": "close"}
+        with self._sent(_head(method, path, query, heads, version="1.1")).connection as connection:
+
+            def send(piece: bytes) -> None:
+                if piece:
+                    connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece), MSG_NOSIGNAL)
+
+            # It may refuse, and close, before all was sent: then its answer is read next.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                write(send)
+                connection.sendall(b"0\r\n\r\n", MSG_NOSIGNAL)
+            return decoded(_answered(Stream(connection, b"")).read_all())
 
     def is_up(self) -> bool:
         """Whether a kubelet answers now; none is started."""
@@ -192,6 +228,14 @@ def decoded(body: bytes) -> Any:
         raise PodrunError("cannot understand the kubelet's answer: it is not JSON") from error
 
 
+def _head(
+    method: str, path: str, query: Query | None, headers: Mapping[str, str] | None, *, version: str = "1.0"
+) -> bytes:
+    lines = [f"{method} {path}{_query_text(query or {})} HTTP/{version}", "Host: podrun"]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
 def _answered(stream: Stream) -> Stream:
     received = b""
     while b"\r\n\r\n" not in received:
@@ -200,7 +244,8 @@ def _answered(stream: Stream) -> Stream:
             raise PodrunError("cannot talk to the kubelet: it closed the connection without an answer")
         received += piece
     head, _, rest = received.partition(b"\r\n\r\n")
-    answer = Stream(stream._connection, rest)
+    lines = (line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:])
+    answer = Stream(stream.connection, rest, {name.lower(): value.strip() for name, _, value in lines})
     try:
         code = int(head.split(b" ", 2)[1])
     except (IndexError, ValueError) as error:

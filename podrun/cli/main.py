@@ -51,6 +51,8 @@ SECTIONS: tuple[tuple[str, dict[str, str]], ...] = (
             "attach": "Attach to a running container",
             "exec": "Execute a command in a container",
             "debug": "Create debugging sessions for troubleshooting pods",
+            "port-forward": "Forward one or more local ports to a pod",
+            "cp": "Copy files and directories to and from containers",
         },
     ),
     ("Image Commands", {"image": "Import, load, list and remove images"}),

@@ -234,6 +234,14 @@ class PodWorker:
             bridge=self._services.paths.bridge,
         )
 
+    def pause_group(self) -> Group:
+        return Group(self.place.pause_cgroup, self._services.hierarchies)
+
+    def container_group(self, container: str) -> Group:
+        """PodrunError: it does not run."""
+        life, _ = self._running(container)
+        return Group(self.place.container_cgroup(life.id), self._services.hierarchies)
+
     # The loop.
 
     async def run(self) -> None:

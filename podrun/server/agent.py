@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import time
 from collections.abc import Callable
 from functools import partial
@@ -15,10 +16,11 @@ from podrun.api import objects, times
 from podrun.errors import PodrunError
 from podrun.image.images import ImportOptions
 from podrun.image.store import Images
-from podrun.kubelet import anatomy
+from podrun.kubelet import anatomy, inside
 from podrun.kubelet.anatomy import Anatomy
 from podrun.kubelet.kubelet import Kubelet
 from podrun.kubelet.planner import Streams
+from podrun.kubelet.pod_worker import PodWorker
 from podrun.kubelet.services import Services
 from podrun.server.image_transport import LocalTransport, summary
 from podrun.server.node_agent import ExecTicket, ImageRemoval, ImageSummary, ImportRequest
@@ -68,6 +70,19 @@ class LocalAgent:
     async def anatomy(self, pod: objects.Pod) -> Anatomy | None:
         worker = self._kubelet.worker(pod)
         return None if worker is None else await anatomy.look(worker.sites())
+
+    async def dial(self, pod: objects.Pod, port: int) -> socket.socket:
+        pause = None if pod.spec.host_network else self._worker(pod).pause_group()
+        return await inside.dial(pause, port)
+
+    async def start_file_work(self, pod: objects.Pod, container: str, *words: str) -> inside.FileWork:
+        return await inside.start_file_work(self._worker(pod).container_group(container), *words)
+
+    def _worker(self, pod: objects.Pod) -> PodWorker:
+        worker = self._kubelet.worker(pod)
+        if worker is None:
+            raise PodrunError(f'the kubelet does not run pod "{pod.metadata.name}"')
+        return worker
 
     def log_dir(self, pod: objects.Pod, container: str) -> Path:
         meta = pod.metadata

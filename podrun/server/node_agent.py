@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from socket import socket
 from typing import Protocol
 
 from podrun.api import objects
@@ -17,6 +18,22 @@ class ExecTicket:
 
     socket: str
     token: str
+
+
+class FileWork(Protocol):
+    """Reads or writes an archive, and says how it goes."""
+
+    async def verdict(self) -> dict[str, object]:
+        """PodrunError: it failed."""
+
+    async def read(self) -> bytes:
+        """Some bytes of the archive; none at its end."""
+
+    async def write(self, piece: bytes) -> None: ...
+
+    def finish_writing(self) -> None: ...
+
+    async def end(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +111,12 @@ class NodeAgent(Protocol):
 
     async def anatomy(self, pod: objects.Pod) -> Anatomy | None:
         """What the pod is made of now. None: the kubelet does not know it."""
+
+    async def dial(self, pod: objects.Pod, port: int) -> socket:
+        """A connection to a port of the pod's loopback device, non-blocking. PodrunError: nobody listens."""
+
+    async def start_file_work(self, pod: objects.Pod, container: str, *words: str) -> FileWork:
+        """A process that packs or unpacks files of a running container; see podrun/container/files.py for `words`."""
 
     def log_dir(self, pod: objects.Pod, container: str) -> Path:
         """The directory with the container's `<attempt>.log` files."""

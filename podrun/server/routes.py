@@ -8,9 +8,11 @@ from aiohttp import web
 
 from podrun.server import (
     anatomy,
+    copying,
     deletion,
     discovery,
     execution,
+    forwarding,
     image_streams,
     images,
     logs,
@@ -26,6 +28,7 @@ _NAMESPACED_ONE = "/api/v1/namespaces/{namespace}/{resource}/{name}"
 _PODS_ONE = "/api/v1/namespaces/{namespace}/{resource:pods}/{name}"
 _POD = "/api/v1/namespaces/{namespace}/pods/{name}"
 _RESIZE = "/api/v1/namespaces/{namespace}/{resource:pods}/{name}/resize"
+_OWN_POD = "/podrun/v1/namespaces/{namespace}/pods/{name}"
 
 Function = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -38,6 +41,10 @@ ROUTES: tuple[tuple[str, str, Function], ...] = (
     ("GET", "/apis", discovery.api_groups),
     ("GET", "/api/v1", discovery.core_resources),
     ("GET", f"{_POD}/log", logs.read_log),
+    ("GET", f"{_POD}/portforward", forwarding.forward),
+    ("POST", f"{_POD}/portforward", forwarding.forward),
+    ("GET", f"{_OWN_POD}/files", copying.read),
+    ("PUT", f"{_OWN_POD}/files", copying.write),
     ("GET", f"{_POD}/exec", execution.prepare),
     ("POST", f"{_POD}/exec", execution.prepare),
     ("GET", f"{_POD}/attach", execution.prepare_attach),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from podrun.api import objects
 from podrun.errors import PodrunError
 from podrun.kubelet.anatomy import Anatomy
-from podrun.server.node_agent import ExecTicket, ImageRemoval, ImageSummary, ImageTransport, ImportRequest
+from podrun.server.node_agent import ExecTicket, FileWork, ImageRemoval, ImageSummary, ImageTransport, ImportRequest
 
 
 @dataclass
@@ -49,6 +50,12 @@ class FakeAgent:
 
     async def anatomy(self, pod: objects.Pod) -> Anatomy | None:
         return None if not pod.spec.node_name else Anatomy({"net": 1})
+
+    async def dial(self, pod: objects.Pod, port: int) -> socket.socket:
+        raise PodrunError(f"cannot connect to port {port} inside the pod: connection refused")
+
+    async def start_file_work(self, pod: objects.Pod, container: str, *words: str) -> FileWork:
+        raise PodrunError("nothing runs there")
 
     def log_dir(self, pod: objects.Pod, container: str) -> Path:
         return self.logs / container
