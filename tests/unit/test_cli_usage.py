@@ -119,7 +119,7 @@ def test_a_closed_stdout_ends_it_quietly(server: PreparedServer) -> None:
 
 def test_an_interrupt_ends_it_quietly(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(Client, "get", interrupted)
     monkeypatch.setattr(main, "_quiet", lambda code: code)
