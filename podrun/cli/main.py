@@ -46,6 +46,7 @@ SECTIONS: tuple[tuple[str, dict[str, str]], ...] = (
         {
             "describe": "Show details of a specific resource or group of resources",
             "tree": "Draw a pod: containers, processes, namespaces, control groups, mounts",
+            "top": "Display resource (CPU/memory) usage",
             "events": "List events",
             "logs": "Print the logs for a container in a pod",
             "attach": "Attach to a running container",

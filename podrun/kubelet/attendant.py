@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine
 
 from podrun.api import objects
 from podrun.kubelet import execution, hooks, pod_steps, prober
 from podrun.kubelet.happenings import Emit, Happening, PostStartReturned, PreStopReturned, ProbeVerdict
 from podrun.kubelet.lives import PodLife
+from podrun.probe.outcomes import Failed, Outcome, Succeeded, Warned
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +38,9 @@ class Attendant:
         self._prepare = prepare
         self._host_address = host_address
         self._hooks: dict[_Key, set[asyncio.Task[None]]] = {}
-        outside = prober.Outside(self._judged, self._warned, prepare, kubelet_started_at)
+        self.probe_counts: Counter[tuple[str, str, str]] = Counter()
+        """By container, kind and result: successful, failed or unknown."""
+        outside = prober.Outside(self._judged, self._warned, prepare, kubelet_started_at, self._count)
         self._prober = prober.Prober(outside)
 
     def attend(self, pod: objects.Pod, life: PodLife) -> None:
@@ -92,6 +96,16 @@ class Attendant:
         meta = pod.metadata
         address = pod_steps.address_of(pod, life, self._host_address)
         return hooks.HookPlace(spec, f"{meta.name}_{meta.namespace}({meta.uid})", address)
+
+    def _count(self, container: str, kind: str, outcome: Outcome) -> None:
+        match outcome:
+            case Succeeded() | Warned():
+                result = "successful"
+            case Failed():
+                result = "failed"
+            case _:
+                result = "unknown"
+        self.probe_counts[container, kind, result] += 1
 
     def _judged(self, verdict: prober.ProbeVerdict) -> None:
         self._tell(ProbeVerdict(verdict.container, verdict.attempt, verdict.kind, verdict.result == "success"))

@@ -19,6 +19,7 @@ from podrun.kubelet.class_groups import ClassGroups
 from podrun.kubelet.evictor import Evictor
 from podrun.kubelet.image_collector import ImageCollector
 from podrun.kubelet.lives import PodLife
+from podrun.kubelet.pod_usage import ContainerFigures
 from podrun.kubelet.pod_worker import PodWorker
 from podrun.kubelet.resize_queue import ResizeQueue
 from podrun.kubelet.scheduling_queue import SchedulingQueue
@@ -87,6 +88,18 @@ class Kubelet:
 
     def worker(self, pod: objects.Pod) -> PodWorker | None:
         return self._workers.get(pod.metadata.uid)
+
+    def figures(self) -> dict[tuple[str, str], ContainerFigures]:
+        """By uid and container, of all that run. Blocks."""
+        return {
+            (uid, name): figures
+            for uid, worker in tuple(self._workers.items())
+            for name, figures in worker.figures().items()
+        }
+
+    def probe_counts(self) -> dict[tuple[str, str, str, str], int]:
+        """By uid, container, kind and result."""
+        return {(uid, *key): count for uid, one in self._workers.items() for key, count in one.probe_counts().items()}
 
     @property
     def pod_count(self) -> int:

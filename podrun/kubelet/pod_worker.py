@@ -7,6 +7,7 @@ import contextlib
 import logging
 import secrets
 import time
+from collections import Counter
 from collections.abc import Coroutine
 
 from msgspec.structs import replace
@@ -25,6 +26,7 @@ from podrun.kubelet import (
     pod_files,
     pod_life,
     pod_steps,
+    pod_usage,
     references,
     resizing,
     signals,
@@ -70,6 +72,7 @@ from podrun.kubelet.happenings import (
 )
 from podrun.kubelet.launcher import ConfigError, Launcher
 from podrun.kubelet.lives import ContainerLife, PodLife
+from podrun.kubelet.pod_usage import ContainerFigures
 from podrun.kubelet.sandbox import Sandbox
 from podrun.kubelet.services import Services
 from podrun.kubelet.shims import Link
@@ -236,6 +239,14 @@ class PodWorker:
 
     def pause_group(self) -> Group:
         return Group(self.place.pause_cgroup, self._services.hierarchies)
+
+    def figures(self) -> dict[str, ContainerFigures]:
+        """Of the running containers. Blocks."""
+        return pod_usage.containers(self.life, self.place, self._services.hierarchies)
+
+    def probe_counts(self) -> Counter[tuple[str, str, str]]:
+        """By container, kind and result."""
+        return self._attendant.probe_counts
 
     def container_group(self, container: str) -> Group:
         """PodrunError: it does not run."""

@@ -41,6 +41,7 @@ class Outside:
     on_event: Callable[[str, str, str], None]  # container, reason, message of a Warning
     prepare: execution.Prepare  # for exec probes
     kubelet_started_at: float  # seconds since the epoch
+    on_outcome: Callable[[str, Kind, Outcome], None] = lambda *_: None  # container; of every single probe
 
 
 class Prober:
@@ -108,6 +109,7 @@ class _Probe:
                 break
         now = self._loop.time()
         wanted = self._wanted
+        self._outside.on_outcome(wanted.container.name, wanted.kind, outcome)
         self._life, verdict = probe_life.judged(self._spec, wanted.kind, self._life, outcome, now - self._first)
         if not self._life.holds:
             self._due = max(now, self._due + probe_life.pause(self._spec, self._life))

@@ -19,6 +19,7 @@ from podrun.image.store import Images
 from podrun.kubelet import anatomy, inside
 from podrun.kubelet.anatomy import Anatomy
 from podrun.kubelet.kubelet import Kubelet
+from podrun.kubelet.meter import Meter, Reading, Usage
 from podrun.kubelet.planner import Streams
 from podrun.kubelet.pod_worker import PodWorker
 from podrun.kubelet.services import Services
@@ -35,6 +36,7 @@ class LocalAgent:
         self._kubelet = kubelet
         self._services = services
         self._started_at = time.time()
+        self._meter = Meter(kubelet.figures)
         self.image_transport = LocalTransport(kubelet, services)
 
     @property
@@ -66,6 +68,15 @@ class LocalAgent:
             raise PodrunError(f'container not found ("{container}")')
         streams = Streams(stdin=stdin, stdout=stdout, stderr=stderr)
         return ExecTicket(*await worker.prepare_attach(container, streams))
+
+    async def usage(self) -> Usage:
+        return await self._meter.usage()
+
+    async def reading(self) -> Reading:
+        return await self._meter.reading()
+
+    def probe_counts(self) -> dict[tuple[str, str, str, str], int]:
+        return self._kubelet.probe_counts()
 
     async def anatomy(self, pod: objects.Pod) -> Anatomy | None:
         worker = self._kubelet.worker(pod)

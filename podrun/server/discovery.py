@@ -10,7 +10,7 @@ from aiohttp import web
 
 import podrun
 from podrun.api import kinds
-from podrun.server import answers, context, resources
+from podrun.server import answers, context, metrics_api, resources
 
 KUBERNETES = ("1", "33")
 """The minor version whose API this follows; clients compare it with their own."""
@@ -51,7 +51,9 @@ async def api_versions(request: web.Request) -> web.StreamResponse:
 
 
 async def api_groups(request: web.Request) -> web.StreamResponse:
-    return _answer({"kind": "APIGroupList", "apiVersion": "v1", "groups": []})
+    version = {"groupVersion": metrics_api.VERSION, "version": "v1beta1"}
+    group = {"name": "metrics.k8s.io", "versions": [version], "preferredVersion": version}
+    return _answer({"kind": "APIGroupList", "apiVersion": "v1", "groups": [group]})
 
 
 async def core_resources(request: web.Request) -> web.StreamResponse:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from podrun.api import objects
 from podrun.kubelet.anatomy import Anatomy
+from podrun.kubelet.meter import Reading, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,18 @@ class NodeAgent(Protocol):
 
     async def anatomy(self, pod: objects.Pod) -> Anatomy | None:
         """What the pod is made of now. None: the kubelet does not know it."""
+
+    @property
+    def node_name(self) -> str: ...
+
+    async def usage(self) -> Usage:
+        """What containers and the machine take, over about a second."""
+
+    async def reading(self) -> Reading:
+        """What they have taken so far."""
+
+    def probe_counts(self) -> dict[tuple[str, str, str, str], int]:
+        """By uid, container, kind of probe and result."""
 
     async def dial(self, pod: objects.Pod, port: int) -> socket:
         """A connection to a port of the pod's loopback device, non-blocking. PodrunError: nobody listens."""

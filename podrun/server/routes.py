@@ -17,6 +17,8 @@ from podrun.server import (
     images,
     logs,
     manifests,
+    metrics,
+    metrics_api,
     reading,
     writing,
 )
@@ -28,6 +30,7 @@ _NAMESPACED_ONE = "/api/v1/namespaces/{namespace}/{resource}/{name}"
 _PODS_ONE = "/api/v1/namespaces/{namespace}/{resource:pods}/{name}"
 _POD = "/api/v1/namespaces/{namespace}/pods/{name}"
 _RESIZE = "/api/v1/namespaces/{namespace}/{resource:pods}/{name}/resize"
+_METRICS = f"/apis/{metrics_api.VERSION}"
 _OWN_POD = "/podrun/v1/namespaces/{namespace}/pods/{name}"
 
 Function = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -86,4 +89,13 @@ ROUTES: tuple[tuple[str, str, Function], ...] = (
     ("POST", "/podrun/v1/images/logout", images.log_out),
     ("GET", "/podrun/v1/info", discovery.info),
     ("GET", "/podrun/v1/namespaces/{namespace}/pods/{name}/anatomy", anatomy.read),
+    ("GET", "/metrics", metrics.own),
+    ("GET", "/metrics/resource", metrics.resource),
+    ("GET", "/metrics/probes", metrics.probes),
+    ("GET", _METRICS, metrics_api.resource_list),
+    ("GET", f"{_METRICS}/pods", metrics_api.list_pods),
+    ("GET", f"{_METRICS}/namespaces/{{namespace}}/pods", metrics_api.list_pods),
+    ("GET", f"{_METRICS}/namespaces/{{namespace}}/pods/{{name}}", metrics_api.get_pod),
+    ("GET", f"{_METRICS}/nodes", metrics_api.list_nodes),
+    ("GET", f"{_METRICS}/nodes/{{name}}", metrics_api.get_node),
 )

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from podrun.api import objects
 from podrun.errors import PodrunError
+from podrun.kubelet import meter
 from podrun.kubelet.anatomy import Anatomy
+from podrun.kubelet.meter import Reading, Usage
+from podrun.kubelet.pod_usage import ContainerFigures
 from podrun.server.node_agent import ExecTicket, FileWork, ImageRemoval, ImageSummary, ImageTransport, ImportRequest
 
 
@@ -21,6 +24,8 @@ class FakeAgent:
     executed: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     attached: list[tuple[str, bool, bool, bool]] = field(default_factory=list)
     imported: list[ImportRequest] = field(default_factory=list)
+    running: list[str] = field(default_factory=list)
+    node_name: str = "here"
 
     @property
     def image_transport(self) -> ImageTransport:
@@ -50,6 +55,21 @@ class FakeAgent:
 
     async def anatomy(self, pod: objects.Pod) -> Anatomy | None:
         return None if not pod.spec.node_name else Anatomy({"net": 1})
+
+    async def usage(self) -> Usage:
+        return meter.usage(self._reading(100, 0), self._reading(101, 250_000))
+
+    async def reading(self) -> Reading:
+        return self._reading(101, 250_000)
+
+    def _reading(self, at: float, cpu: int) -> Reading:
+        figures = ContainerFigures(cpu, 3 << 20)
+        return Reading(
+            at, 1_800_000_000, ContainerFigures(4 * cpu, 1 << 30), {(uid, "main"): figures for uid in self.running}
+        )
+
+    def probe_counts(self) -> dict[tuple[str, str, str, str], int]:
+        return {(uid, "main", "liveness", "successful"): 3 for uid in self.running}
 
     async def dial(self, pod: objects.Pod, port: int) -> socket.socket:
         raise PodrunError(f"cannot connect to port {port} inside the pod: connection refused")

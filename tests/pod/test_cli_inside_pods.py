@@ -107,3 +107,14 @@ def send_apart(connection: socket.socket, sent: bytes) -> None:
         connection.shutdown(socket.SHUT_WR)
 
     threading.Thread(target=send, daemon=True).start()
+
+
+def test_top_shows_who_works(node: Instance) -> None:
+    busy = manifests.busybox("busy", script=manifests.OBEDIENT + "while true; do :; done")
+    node.apply(manifests.pod("working", busy, manifests.busybox("idle")), wait=True)
+    lines = [line.split() for line in node.run("top", "pod", "--containers", "--no-headers").stdout.splitlines()]
+    used = {line[1]: int(line[2].removesuffix("m")) for line in lines if line[0] == "working"}
+    assert used["busy"] > used["idle"]
+    assert node.run("top", "node", "--no-headers").stdout.split()[0] == node.pod("working")["spec"]["nodeName"]
+    text = node.request("GET", "/metrics/resource")["text"]
+    assert 'container_cpu_usage_seconds_total{container="busy",namespace="default",pod="working"}' in text
