@@ -61,6 +61,8 @@ SECTIONS: tuple[tuple[str, dict[str, str]], ...] = (
         "Other Commands",
         {
             "api-resources": "Print the supported API resources on the server",
+            "explain": "Get documentation for a resource",
+            "options": "Print the flags that every command has, and the settings",
             "api-versions": "Print the supported API versions on the server",
             "completion": "Output shell completion code for the specified shell (bash, zsh, fish)",
         },
