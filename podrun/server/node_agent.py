@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from socket import socket
 from typing import Protocol
 
 from podrun.api import objects
@@ -125,7 +125,7 @@ class NodeAgent(Protocol):
     def probe_counts(self) -> dict[tuple[str, str, str, str], int]:
         """By uid, container, kind of probe and result."""
 
-    async def dial(self, pod: objects.Pod, port: int) -> socket:
+    async def dial(self, pod: objects.Pod, port: int) -> socket.socket:
         """A connection to a port of the pod's loopback device, non-blocking. PodrunError: nobody listens."""
 
     async def start_file_work(self, pod: objects.Pod, container: str, *words: str) -> FileWork:
