@@ -21,7 +21,9 @@ CONFIG_RETRY = 10.0  # seconds until a container whose image or plan can't be ha
 
 
 PULL_FAILURES = ("ErrImagePull", "RegistryUnavailable")
-ERROR_SHOWN = 1.0  # seconds for which the error of a pull is shown, before the back-off is
+CRASH_LOOP = "CrashLoopBackOff"
+START_FAILURES = ("RunContainerError", "PostStartHookError")
+ERROR_SHOWN = 1.0  # seconds for which the error of a pull or a start is shown, before the back-off is
 
 
 def pulling(life: ContainerLife, spec: objects.Container) -> ContainerLife:
@@ -62,7 +64,7 @@ def crash_looping(life: ContainerLife, container: str, pod: str) -> ContainerLif
     """Waiting for its next run, as shown to the user; `pod` is NAME_NAMESPACE(UID)."""
     delay = life.backoff.delay if life.backoff else backoff.INITIAL
     message = f"back-off {_duration(delay)} restarting failed container={container} pod={pod}"
-    return replace(life, reason="CrashLoopBackOff", message=message)
+    return replace(life, reason=CRASH_LOOP, message=message)
 
 
 def lacks_image(life: ContainerLife, names: Collection[str]) -> bool:
@@ -79,13 +81,14 @@ def lacks_image(life: ContainerLife, names: Collection[str]) -> bool:
 def image_ready(life: ContainerLife, event: ImageReady) -> ContainerLife:
     if life.state != "pulling":
         return life
+    is_kept = life.reason in (CRASH_LOOP, *START_FAILURES)  # until a start succeeds, as in the kubelet's reason cache
     return replace(
         life,
         state=_resting(life),
         image_id=event.image_id,
         image_checked=True,
-        reason="",
-        message="",
+        reason=life.reason if is_kept else "",
+        message=life.message if is_kept else "",
         not_before=0.0,
         pull_backoff=None,
     )
@@ -196,7 +199,7 @@ def forgotten_pull(life: ContainerLife) -> ContainerLife:
 
 def _next_run(life: ContainerLife, attempt: int) -> ContainerLife:
     """Move on to `attempt`: what was the newest run becomes the one before it."""
-    shifted = replace(life, attempt=attempt, reason="", message="", not_before=0.0)
+    shifted = replace(life, attempt=attempt, reason="", message="", not_before=0.0, hook_error="")
     if life.run is not None and life.run.attempt < attempt:
         return replace(shifted, last=life.run, run=None, stop=None)
     return shifted

@@ -75,6 +75,7 @@ class ContainerLife(msgspec.Struct, frozen=True):
     ready: bool = False  # the readiness probe's result; true without one
     startup: bool = False  # the startup probe has succeeded; true without one
     post_start: bool = False  # the postStart hook has returned; true without one
+    hook_error: str = ""  # why it failed, until the run that is stopped for it has ended
     run: Run | None = None  # the newest run, once it has ended
     last: Run | None = None  # the one before it
     stop: Stop | None = None

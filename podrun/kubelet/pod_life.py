@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from podrun.api import objects
-from podrun.kubelet import backoff, container_life, resizing, volume_places
+from podrun.kubelet import backoff, container_life, outcomes, resizing, volume_places
 from podrun.kubelet.happenings import (
     Effect,
     Emit,
@@ -141,11 +141,14 @@ def _observe_fact(
             if after is before or after.run is None:
                 return life, ()
             error = Emit("Warning", "Failed", f"Error: {after.run.message}", name)
+            after = _not_started(pod, name, after, "RunContainerError", after.run.message)
             return with_container(life, name, after), (_created(name), error, ForgetRun(name, fact.attempt))
         case Exited(name):
             before = life.containers[name]
             after = container_life.exited(before, fact, termination_message)
             forget = () if after is before else (ForgetRun(name, fact.attempt),)
+            if before.hook_error:
+                after = _not_started(pod, name, after, "PostStartHookError", before.hook_error)
             return with_container(life, name, after), forget
         case SandboxEnded(attempt):
             if life.sandbox.state == "ready" and life.sandbox.attempt == attempt:
@@ -153,6 +156,14 @@ def _observe_fact(
             return life, ()
         case SandboxStarted() | SandboxFailed():
             return life, ()  # the one who asked is told; what follows comes as SandboxReady or SandboxUnmade
+
+
+def _not_started(pod: objects.Pod, name: str, container: ContainerLife, reason: str, message: str) -> ContainerLife:
+    """A run that failed to start waits for the next try, if there is one, and says why (kubelet's reason cache)."""
+    init = any(c.name == name for c in pod.spec.init_containers)
+    if outcomes.ended_for_good(pod.spec, spec_of(pod, name), container, init=init):
+        return container
+    return replace(container, reason=reason, message=message)
 
 
 def _observe_container(
@@ -197,7 +208,7 @@ def _observe_run(
         case PostStartReturned(failure=failure):
             if not failure:
                 return with_container(life, name, replace(container, post_start=True)), ()
-            after = stopped(container, now, grace_of(pod))
+            after = replace(stopped(container, now, grace_of(pod)), hook_error=failure)
             events = (
                 Emit("Warning", "FailedPostStartHook", "PostStartHook failed", name),
                 Emit("Normal", "Killing", "FailedPostStartHook", name),

@@ -237,7 +237,11 @@ def _restart_for_resize(turn: _Turn, spec: objects.Container, container: Contain
 def _show_back_off(turn: _Turn, spec: objects.Container, container: ContainerLife) -> None:
     """Say once for each wait why it waits."""
     meta = turn.pod.metadata
-    if container.state == "ended" and not container.reason:
+    if container.state == "ended" and container.reason != container_life.CRASH_LOOP:
+        shown_until = (container.run.finished_at if container.run else 0.0) + container_life.ERROR_SHOWN
+        if container.reason and not backoff.is_due(shown_until, turn.now):
+            turn.wake(shown_until)
+            return
         where = f"{meta.name}_{meta.namespace}({meta.uid})"
         turn.set(spec.name, container_life.crash_looping(container, spec.name, where))
         text = f"Back-off restarting failed container {spec.name} in pod {where}"
@@ -345,8 +349,9 @@ def _advance_stops(turn: _Turn) -> None:
 
 
 def _is_its_turn(turn: _Turn, spec: objects.Container) -> bool:
-    """A sidecar of a pod that ends waits for the regular containers and for the sidecars after it."""
-    if not objects.is_sidecar(spec) or not (is_deleted(turn.pod) or turn.life.final):
+    """A sidecar of a pod that ends or loses its sandbox waits for the regular containers and later sidecars."""
+    all_end = is_deleted(turn.pod) or turn.life.final or turn.life.sandbox.state == "broken"
+    if not objects.is_sidecar(spec) or not all_end:
         return True
     init = turn.pod.spec.init_containers
     later = init[init.index(spec) + 1 :]

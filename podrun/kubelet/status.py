@@ -79,7 +79,8 @@ def _container_status(
     pod: objects.Pod, spec: objects.Container, life: PodLife, *, init: bool
 ) -> objects.ContainerStatus:
     container = life.containers[spec.name]
-    state, last = _states(pod, container)
+    is_over = bool(life.final) or pod.metadata.deletion_timestamp is not None
+    state, last = _states(pod, container, is_over=is_over)
     plain = init and not objects.is_sidecar(spec)
     finished = plain and state.terminated is not None and state.terminated.exit_code == 0
     return objects.ContainerStatus(
@@ -119,12 +120,17 @@ def restart_count(container: ContainerLife) -> int:
     return newest.attempt if newest else 0
 
 
-def _states(pod: objects.Pod, container: ContainerLife) -> tuple[objects.ContainerState, objects.ContainerState]:
-    """`state` and `lastState`. A container counts as running when its postStart hook has returned."""
+def _states(
+    pod: objects.Pod, container: ContainerLife, *, is_over: bool
+) -> tuple[objects.ContainerState, objects.ContainerState]:
+    """`state` and `lastState`. A container counts as running when its postStart hook has returned.
+
+    In a pod that is over nothing waits for its next run any more (kubecontainer.ShouldContainerBeRestarted).
+    """
     if container.state == "running" and container.post_start:
         started = objects.ContainerStateRunning(started_at=times.rfc3339(container.started_at))
         return objects.ContainerState(running=started), _ended(container.last)
-    if container.run is not None and not container.reason:
+    if container.run is not None and (is_over or not container.reason):
         return _ended(container.run), _ended(container.last)
     ordinary = "PodInitializing" if pod.spec.init_containers else "ContainerCreating"
     waiting = objects.ContainerStateWaiting(reason=container.reason or ordinary, message=container.message)
@@ -170,13 +176,18 @@ def _phase(pod: objects.Pod, life: PodLife) -> str:
     plain = [life.containers[c.name] for c in outcomes.plain_init(pod.spec)]
     if not life.initialized and not all(map(outcomes.succeeded, plain)):
         return "Pending"
-    if _waits_for_sidecars(pod, life) or any(not container.has_run for _, container in regular):
+    if _waits_for_sidecars(pod, life) or any(_was_never_up(container) for _, container in regular):
         return "Pending"
     if any(container.state == "running" for _, container in regular):
         return "Running"
     if not all(outcomes.ended_for_good(pod.spec, spec, container, init=False) for spec, container in regular):
         return "Running"
     return outcomes.outcome_of_runs(pod.spec, life)
+
+
+def _was_never_up(container: ContainerLife) -> bool:
+    """Its first run is not there yet, or waits for its postStart hook."""
+    return not container.has_run or (container.run is container.last is None and not container.post_start)
 
 
 def _waits_for_sidecars(pod: objects.Pod, life: PodLife) -> bool:

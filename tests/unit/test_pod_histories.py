@@ -186,6 +186,8 @@ class History:
             assert one.restart_count in ((known.attempt, known.attempt - 1) if on_its_way else (known.attempt,))
         if self.life.final:
             assert shown.phase == self.life.final
+        elif any(s.state.waiting and not s.last_state.terminated for s in shown.container_statuses):
+            assert shown.phase == "Pending"
         if shown.phase == "Running" and self.story.pod.spec.restart_policy == "Never":
             assert any(c.alive or c.rerun for c in self.life.containers.values()), "Running, but nothing is or will be"
 
