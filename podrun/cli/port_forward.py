@@ -175,9 +175,9 @@ class _Forwarding:
                     "POST", f"{self._path}/portforward", {"port": port}, headers=headers
                 )
             except PodrunError as error:
-                print(
-                    f"error: an error occurred forwarding to port {port}: {error.message}", file=sys.stderr, flush=True
-                )
+                # In one piece, since print writes the end of the line apart, and many threads may complain at once.
+                sys.stderr.write(f"error: an error occurred forwarding to port {port}: {error.message}\n")
+                sys.stderr.flush()
                 if isinstance(error, StatusFailure) and error.reason in ("NotFound", "BadRequest"):
                     self._lost.set()
                 return
