@@ -144,7 +144,11 @@ class Paths:
 
     def pod_dir(self, uid: str) -> Path:
         """Volumes, etc files and container snapshots (upper directories) of one pod."""
-        return self.root / "pods" / uid
+        return self.pods_dir / uid
+
+    @property
+    def pods_dir(self) -> Path:
+        return self.root / "pods"
 
     def pod_log_dir(self, namespace: str, name: str, uid: str) -> Path:
         return self.log_dir / "pods" / f"{namespace}_{name}_{uid}"

@@ -39,7 +39,6 @@ METADATA = _rows("finalizers", "owner_references")
 SPEC = (
     *_rows("overhead"),
     *_rows("resource_claims", "runtime_class_name"),
-    Row("host_users", (True,)),
     Row("os", (objects.PodOS(name="linux"),)),
 )
 

@@ -19,13 +19,16 @@ LINKS = (
     ("core", "/proc/kcore"),
 )
 _DIRECTORIES = ("pts", "shm", "mqueue")
-_TTY_GROUP = "5"
+_TTY_GROUP = 5
 _OWN = frozenset(name for name, *_ in (*DEVICES, *LINKS)) | {"console"}
 _NOT_COPIED = frozenset(("pts", "shm", "fd", "mqueue", "hugepages"))
 
 
-def mount_dev(target: int, *, machine: bool = False) -> None:
-    """Mount it on what `target` refers to. Raises OSError. Expects umask 0, and where `machine`, its own /dev."""
+def mount_dev(target: int, *, machine: bool = False, first_id: int = 0) -> None:
+    """Mount it on what `target` refers to. Raises OSError. Expects umask 0, and where `machine`, its own /dev.
+
+    `first_id` is that of the pod's user namespace.
+    """
     dev = mount.new_mount("tmpfs", {"source": "tmpfs", "mode": "755", "size": "65536k"}, Attribute.NOSUID)
     for name, major, minor in DEVICES:
         os.mknod(name, stat.S_IFCHR | 0o666, os.makedev(major, minor), dir_fd=dev)
@@ -38,7 +41,7 @@ def mount_dev(target: int, *, machine: bool = False) -> None:
         _copy_nodes(own, dev)
         os.close(own)
     mount.move_mount(dev, target)
-    options = {"source": "devpts", "ptmxmode": "0666", "mode": "0620", "gid": _TTY_GROUP}
+    options = {"source": "devpts", "ptmxmode": "0666", "mode": "0620", "gid": str(first_id + _TTY_GROUP)}
     devpts = mount.new_mount("devpts", options, Attribute.NOSUID | Attribute.NOEXEC)
     pts = os.open("pts", os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dev)
     mount.move_mount(devpts, pts)

@@ -14,7 +14,7 @@ from podrun.linux import capabilities, prctl, seccomp
 from podrun.linux.openat2 import openat2
 
 _LARGEST_FILE = 4 << 20  # bytes; an image with more users than that is an attack
-_LARGEST_ID = (1 << 31) - 1
+LARGEST_ID = (1 << 31) - 1
 _SYS_ADMIN = 1 << capabilities.NUMBERS["SYS_ADMIN"]
 
 
@@ -28,8 +28,9 @@ class Account:
     home: str
 
 
-def look_up(root: int, identity: Identity) -> Account:
-    """Resolve names by /etc/passwd and /etc/group in `root` (a descriptor). StepError for a name that is not there."""
+def look_up(root: int, identity: Identity, largest: int = LARGEST_ID) -> Account:
+    """Resolve names by /etc/passwd and /etc/group in `root` (a descriptor). StepError for a name that is not there,
+    or a number above `largest`."""
     name, uid, gid, home = _user(root, identity.user)
     entries = list(_entries(root, "/etc/group", 4)) if identity.group or (identity.image_groups and name) else []
     if identity.group:
@@ -39,8 +40,8 @@ def look_up(root: int, identity: Identity) -> Account:
         groups += [int(entry[2]) for entry in entries if name in entry[3].split(",") and entry[2].isdecimal()]
     for number in (uid, *groups):
         # setresuid(2) takes 2**32 - 1 as "leave it as it is": the program would be root.
-        if number > _LARGEST_ID:
-            raise StepError(errno.EINVAL, f"user and group numbers go up to {_LARGEST_ID}, not {number}")
+        if number > largest:
+            raise StepError(errno.EINVAL, f"user and group numbers go up to {largest}, not {number}")
     return Account(uid, gid, tuple(dict.fromkeys(groups)), home)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cgroups import hierarchies
 from cgroups.errors import CgroupError
 from cgroups.group import Group
-from podrun.container import placement, program, terminal
+from podrun.container import placement, program, terminal, user_namespace
 from podrun.container.newborn import Newborn, SpawnError, bear, describe, follow_parent
 from podrun.container.plan import ExecPlan
 from podrun.container.program import ProgramBirth, Stdio
@@ -54,7 +54,12 @@ def join_cgroups(birth: ExecBirth) -> None:
 
 def join_container(birth: ExecBirth) -> None:
     """All at once: with its mount namespace, the child has the container's root, too."""
+    if birth.plan.first_id:
+        user_namespace.give_pipes(birth.stdio, birth.plan.first_id)
     namespaces.setns(birth.container, _NAMESPACES)
+    if birth.plan.first_id:
+        namespaces.setns(birth.container, CloneFlag.NEWUSER)
+        user_namespace.become_root(birth)
 
 
 STEPS: tuple[Callable[[ExecBirth], None], ...] = (

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cgroups.group import Group
-from podrun.container import devices, image_tree, plan
+from podrun.container import devices, image_tree, plan, root
 from podrun.container.newborn import StepError, describe
 from podrun.container.plan import Propagation
 from podrun.linux import beneath, mount, namespaces, statfs
@@ -46,35 +46,38 @@ class Site:
     null: int  # of the machine's /dev/null
     shm: str  # where the pod's /dev/shm is mounted; empty for none
     group: Group  # joined already
+    first_id: int = 0  # of the pod's user namespace; 0 for none
 
 
-def open_sources(items: Sequence[plan.Mount], machine: int) -> list[int]:
+def open_sources(items: Sequence[plan.Mount], machine: int, user_namespace: int = -1) -> list[int]:
     """For each item a detached copy of what it binds, or -1, taken in the mount namespace `machine` (-1: where we are).
 
     There, the copies see what the machine has mounted since, and can share what is mounted below them with it. What
     the shim holds is in its own namespace, of which the caller has a copy.
     """
-    trees = [_source(item) if isinstance(item, plan.Bind) and item.held else -1 for item in items]
+    trees = [_source(item, user_namespace) if isinstance(item, plan.Bind) and item.held else -1 for item in items]
     others = [(number, item) for number, item in enumerate(items) if isinstance(item, plan.Bind) and not item.held]
     own = -1
     if others and machine >= 0:
         own = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
         namespaces.setns(machine, CloneFlag.NEWNS)
     for number, item in others:
-        trees[number] = _source(item)
+        trees[number] = _source(item, user_namespace)
     if own >= 0:
         namespaces.setns(own, CloneFlag.NEWNS)
         os.close(own)
     return trees
 
 
-def _source(item: plan.Bind) -> int:
+def _source(item: plan.Bind, user_namespace: int) -> int:
     try:
         source = os.open(item.source, _PLACE)
         if item.subpath:
             outer, source = source, _beneath(source, item.subpath)
             os.close(outer)
         tree = mount.open_tree(source, "", recursive=item.recursive)
+        if item.idmapped:
+            root.map_ids(tree, user_namespace, item.source, recursive=item.recursive)
     except StepError:
         raise
     except OSError as error:
@@ -110,7 +113,7 @@ def attach(site: Site, item: plan.Mount, tree: int) -> None:
             _cgroupfs(site, target, _SAFE_READ_ONLY if readonly else _SAFE)
         case plan.Dev(target, machine):
             place = _fixed_directory(site, target)
-            devices.mount_dev(place, machine=machine)
+            devices.mount_dev(place, machine=machine, first_id=site.first_id)
             os.close(place)
         case plan.Mqueue(target):
             _attach(mount.new_mount("mqueue", {"source": "mqueue"}, _SAFE), _fixed_directory(site, target))

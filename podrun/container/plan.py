@@ -13,6 +13,8 @@ from cgroups import devices
 from cgroups.devices import DeviceRule
 from cgroups.limits import Limits
 
+ID_COUNT = 65536  # of the ids that a pod's user namespace has: 0 to 65535
+
 
 class NamespaceMode(StrEnum):
     """Where a container's namespace comes from."""
@@ -36,7 +38,8 @@ class Bind:
 
     `subpath` is opened beneath `source` by descriptor, following no link out of it. A missing target is made: a
     directory or an empty file, as the source is. With `held` the source is a path in the shim's own mount namespace,
-    where only it and its containers see it (SandboxPlan.held).
+    where only it and its containers see it (SandboxPlan.held). With `idmapped`, owners of files are in the pod's user
+    namespace what they are outside.
     """
 
     source: str
@@ -47,6 +50,7 @@ class Bind:
     subpath: str = ""
     readonly_recursive: bool = False  # also what is mounted below it
     held: bool = False
+    idmapped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +189,7 @@ class SandboxPlan:
     shm_size: int = 64 << 20  # bytes
     oom_score_adj: int = -998
     held: tuple[Held, ...] = ()
+    first_id: int = 0  # of the machine's, which is 0 in the pod's own user namespace; 0: it has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +223,7 @@ class LaunchPlan:
     pid_of: str = ""  # with pid PRIVATE: the running container whose PID namespace it joins
     log_max_bytes: int = 10 << 20  # of one log file
     log_max_files: int = 5  # of this run, with the current one
+    first_id: int = 0  # as in SandboxPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,3 +245,4 @@ class ExecPlan:
     oom_score_adj: int = 0
     seccomp: bytes = b""
     app_armor: str = ""
+    first_id: int = 0  # as in SandboxPlan

@@ -16,15 +16,18 @@ from podrun.linux.syscall import SyscallError
 class PodHandles:
     pause: int = -1  # pidfd of the pause process
     shm: str = ""  # the directory given to `mount_pod_shm`; empty for none
+    user_namespace: int = -1  # the pod's own; -1: it has none
     machine: int = -1  # the machine's mount namespace, /proc/<pid>/ns/mnt, for the sources of bind mounts; -1: our own
 
 
-def mount_pod_shm(directory: str, size: int) -> None:
+def mount_pod_shm(directory: str, size: int, owner: int = 0) -> None:
     """Mount the pod's /dev/shm, `size` bytes, at `directory` (made when absent) in the caller's own mount namespace.
 
     The caller's namespace is a slave of the machine's, where nothing appears. Raises OSError.
     """
     options = {"source": "shm", "mode": "1777", "size": str(size)}
+    if owner:
+        options |= {"uid": str(owner), "gid": str(owner)}
     _attach(mount.new_mount("tmpfs", options, Attribute.NOSUID | Attribute.NODEV | Attribute.NOEXEC), directory)
 
 

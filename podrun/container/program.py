@@ -17,10 +17,11 @@ from typing import NamedTuple
 from podrun.container import devices, identity
 from podrun.container.identity import Account
 from podrun.container.newborn import Birth, StepError, announce, follow_parent
-from podrun.container.plan import ExecPlan, LaunchPlan
+from podrun.container.plan import ID_COUNT, ExecPlan, LaunchPlan
 from podrun.linux import app_armor, close_range, keyctl, prctl, rlimits, rt_sigaction
 from podrun.linux.openat2 import Resolve, make_directories, openat2
 
+_LAST_ID = ID_COUNT - 1  # in a user namespace
 _SIGNALS_OF_LIBC = (32, 33)  # nptl(7); the signal module does not reach them
 
 
@@ -61,7 +62,9 @@ def open_app_armor(birth: ProgramBirth) -> None:
 
 def find_user(birth: ProgramBirth) -> None:
     root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    birth.account = identity.look_up(root, birth.plan.identity)
+    birth.account = identity.look_up(
+        root, birth.plan.identity, _LAST_ID if birth.plan.first_id else identity.LARGEST_ID
+    )
     os.close(root)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from podrun.container.newborn import StepError
 from podrun.container.plan import Root
 from podrun.linux import mount
 from podrun.linux.mount import MountFlag
+from podrun.linux.syscall import SyscallError
 
 
 def mount_overlay(root: Root) -> int:
@@ -28,6 +30,30 @@ def mount_overlay(root: Root) -> int:
         raise StepError(0, f"cannot mount the overlay: {reason}") from None
     os.chdir("/")
     return os.open(root.work, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def map_layers(root: Root, user_namespace: int) -> None:
+    """Let all layers have the owners that they are given, in the pod's user namespace. Raises OSError.
+
+    On top of their directory, in the caller's own mount namespace. Overlayfs takes such layers since Linux 5.19.
+    """
+    place = os.open(root.layers_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    tree = mount.open_tree(place, "")
+    map_ids(tree, user_namespace, root.layers_dir)
+    mount.move_mount(tree, place)
+    for descriptor in (tree, place):
+        os.close(descriptor)
+
+
+def map_ids(tree: int, user_namespace: int, source: str, *, recursive: bool = False) -> None:
+    """StepError in words where a file system can't."""
+    try:
+        mount.map_ids(tree, user_namespace, recursive=recursive)
+    except SyscallError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        reason = f"the file system of {source} has no idmapped mounts, which a pod with hostUsers: false needs"
+        raise StepError(errno.EINVAL, reason) from error
 
 
 def lower_layers(layers: tuple[str, ...]) -> str:

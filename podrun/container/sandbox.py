@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cgroups.limits import Limits
 from pause import hold, leave
-from podrun.container import placement
+from podrun.container import placement, user_namespace
 from podrun.container.newborn import Birth, Newborn, announce, bear, follow_parent
 from podrun.container.plan import NamespaceMode, SandboxPlan
 from podrun.linux import close_range, mount, namespaces
@@ -20,30 +20,41 @@ from podrun.linux.mount import Attribute, MountFlag
 class SandboxBirth(Birth):
     plan: SandboxPlan
     v1_tasks: tuple[str, ...]
+    user_namespace: int = -1
 
 
-def spawn_pause(plan: SandboxPlan) -> Newborn:
+def spawn_pause(plan: SandboxPlan, user_namespace: int = -1) -> Newborn:
     """Pause, in the namespaces that `plan` names and in its cgroup, which is made. The report ends when it holds.
 
-    Raises SpawnError.
+    With `user_namespace`, a descriptor, all but the PID namespace belong to that. Raises SpawnError.
     """
     flags = CloneFlag.NEWNS
-    for mode, flag in (
-        (plan.net, CloneFlag.NEWNET),
-        (plan.ipc, CloneFlag.NEWIPC),
-        (plan.uts, CloneFlag.NEWUTS),
-        (plan.pid, CloneFlag.NEWPID),
-    ):
-        if mode is NamespaceMode.POD:
-            flags |= flag
+    if not plan.first_id:
+        flags |= _kinds(plan)
+    if plan.pid is NamespaceMode.POD:
+        flags |= CloneFlag.NEWPID
     with placement.new_group(plan.cgroup, Limits()) as (group, cgroup):
-        birth = SandboxBirth(plan=plan, v1_tasks=group.v1_task_files())
+        birth = SandboxBirth(plan=plan, v1_tasks=group.v1_task_files(), user_namespace=user_namespace)
         return bear(STEPS, birth, flags, cgroup=cgroup)
+
+
+def _kinds(plan: SandboxPlan) -> CloneFlag:
+    kinds = CloneFlag(0)
+    for mode, kind in ((plan.net, CloneFlag.NEWNET), (plan.ipc, CloneFlag.NEWIPC), (plan.uts, CloneFlag.NEWUTS)):
+        if mode is NamespaceMode.POD:
+            kinds |= kind
+    return kinds
 
 
 def join_cgroups(birth: SandboxBirth) -> None:
     placement.join_v1_groups(birth.v1_tasks)
     placement.set_oom_score(birth, birth.plan.oom_score_adj)
+
+
+def enter_user_namespace(birth: SandboxBirth) -> None:
+    """Still as the machine's root by number, whom older kernels want for IPC's sysctls."""
+    if birth.plan.first_id:
+        user_namespace.enter(birth.user_namespace, CloneFlag.NEWNS | _kinds(birth.plan))
 
 
 def set_hostname(birth: SandboxBirth) -> None:
@@ -77,6 +88,8 @@ def enter_empty_root(birth: SandboxBirth) -> None:
 def become_pause(birth: SandboxBirth) -> None:
     """From here on it is pause. Closing the report is the last thing that its parent hears of it."""
     os.setsid()
+    if birth.plan.first_id:
+        user_namespace.become_root(birth)  # from whom the change of user takes all capabilities
     leave.leave_privileges()
     follow_parent(birth)
     announce(birth, os.getuid(), os.getgid(), ())
@@ -87,6 +100,7 @@ def become_pause(birth: SandboxBirth) -> None:
 STEPS: tuple[Callable[[SandboxBirth], None], ...] = (
     follow_parent,
     join_cgroups,
+    enter_user_namespace,
     set_hostname,
     set_sysctls,
     enter_empty_root,

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cgroups.group import Group
-from podrun.container import devices, mounts, placement, program, root, terminal
+from podrun.container import devices, mounts, placement, program, root, terminal, user_namespace
 from podrun.container.newborn import Newborn, StepError, bear, describe, follow_parent
 from podrun.container.plan import LaunchPlan, NamespaceMode
 from podrun.container.pod_handles import PodHandles
 from podrun.container.program import ProgramBirth, Stdio
-from podrun.linux import mount, namespaces
+from podrun.linux import mount, namespaces, setfsuid
 from podrun.linux.clone3 import CloneFlag
 from podrun.linux.mount import Attribute
 from podrun.linux.openat2 import make_directories
@@ -57,11 +57,16 @@ def join_pod_namespaces(birth: ContainerBirth) -> None:
 
 def build_root(birth: ContainerBirth) -> None:
     os.umask(0)
-    trees = mounts.open_sources(birth.plan.mounts, birth.pod.machine)
+    first_id = birth.plan.first_id
+    trees = mounts.open_sources(birth.plan.mounts, birth.pod.machine, birth.pod.user_namespace)
     root.isolate_mounts()
     null = devices.open_null()
+    if first_id:
+        root.map_layers(birth.plan.root, birth.pod.user_namespace)
     birth.root = root.mount_overlay(birth.plan.root)
-    site = mounts.Site(birth.root, null, birth.pod.shm, birth.group)
+    if first_id:
+        setfsuid.make_files_as(first_id)
+    site = mounts.Site(birth.root, null, birth.pod.shm, birth.group, first_id)
     for item, tree in zip(birth.plan.mounts, trees, strict=True):
         try:
             mounts.attach(site, item, tree)
@@ -80,6 +85,13 @@ def enter_root(birth: ContainerBirth) -> None:
     root.enter(birth.root)
 
 
+def enter_user_namespace(birth: ContainerBirth) -> None:
+    if birth.plan.first_id:
+        user_namespace.give_pipes(birth.stdio, birth.plan.first_id)
+        user_namespace.enter(birth.pod.user_namespace, CloneFlag.NEWNS)
+        user_namespace.become_root(birth)
+
+
 STEPS: tuple[Callable[[ContainerBirth], None], ...] = (
     follow_parent,
     join_cgroups,
@@ -87,6 +99,7 @@ STEPS: tuple[Callable[[ContainerBirth], None], ...] = (
     join_pod_namespaces,
     build_root,
     enter_root,
+    enter_user_namespace,
     terminal.make_terminal,
     terminal.show_console,
     *program.STEPS,

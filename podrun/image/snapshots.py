@@ -22,10 +22,10 @@ class Snapshot:
     work: Path
 
 
-def prepare(pod_dir: Path, container: str, attempt: int, image: Image, layers: Path) -> Snapshot:
+def prepare(pod_dir: Path, container: str, attempt: int, image: Image, layers: Path, first_id: int = 0) -> Snapshot:
     """New empty directories for one attempt of a container; what is left of an earlier try of it goes. Raises OSError.
 
-    `pod_dir` as in Paths.pod_dir, `layers` as in Images.layers_directory.
+    `pod_dir` as in Paths.pod_dir, `layers` as in Images.layers_directory; `first_id` is that of the pod's user namespace.
     """
     remove(pod_dir, container, attempt)
     directory = _directory(pod_dir, container, attempt)
@@ -36,7 +36,7 @@ def prepare(pod_dir: Path, container: str, attempt: int, image: Image, layers: P
     upper.mkdir()
     # Overlayfs shows the root directory as the upper directory has it.
     status = (layers / image.layers[0]).stat()
-    os.chown(upper, status.st_uid, status.st_gid)
+    os.chown(upper, first_id + status.st_uid, first_id + status.st_gid)
     upper.chmod(stat.S_IMODE(status.st_mode))
     return Snapshot(layers, image.layers, upper, work)
 

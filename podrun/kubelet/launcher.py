@@ -60,9 +60,10 @@ class Launcher:
             raise ConfigError(violation)
         volumes.check_propagation(spec, given.volumes)
         if not place.upper(spec.name, attempt).exists():  # else an earlier kubelet asked for this run already
-            snapshots.prepare(place.pod_dir, spec.name, attempt, image, self._services.images.layers_directory)
+            layers = self._services.images.layers_directory
+            snapshots.prepare(place.pod_dir, spec.name, attempt, image, layers, place.first_id)
         place.log_file(spec.name, attempt).parent.mkdir(parents=True, exist_ok=True)
-        pod_files.make_termination_log(place.termination_log(spec.name, attempt))
+        pod_files.make_termination_log(place.termination_log(spec.name, attempt), place.first_id)
         plan = planner.launch_plan(pod, spec, attempt, secrets.token_hex(32), given)
         pod_files.keep_environment(place.environment(spec.name, attempt), plan.env)
         self._link_log(pod, spec, attempt, plan.id)

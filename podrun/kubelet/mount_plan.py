@@ -30,13 +30,16 @@ PROPAGATIONS = {
 class Source:
     """Where a volume is. `held`: in the shim's own mount namespace. `readonly`: whatever a mount of it says.
 
-    With `layers` it is an image, and `path` the directory of layers.
+    With `layers` it is an image, and `path` the directory of layers. What the pod's own user namespace has for root is
+    `owner` on the machine, or with `idmapped` it is 0.
     """
 
     path: str
     held: bool = False
     readonly: bool = False
     layers: tuple[str, ...] = ()
+    owner: int = 0
+    idmapped: bool = False
 
 
 class _Known(dict[str, str]):
@@ -121,6 +124,7 @@ def _volume_bind(
         subpath=subpath(mount, variables),
         readonly_recursive=is_recursively_read_only(mount),
         held=source.held,
+        idmapped=source.idmapped,
     )
 
 

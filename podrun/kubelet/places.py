@@ -20,6 +20,7 @@ class PodPlace:
     log_dir: Path
     cgroup: str
     shim_cgroup: str
+    first_id: int = 0  # of its user namespace: what root is there, is this on the machine; 0: it has none
 
     @property
     def etc(self) -> Path:
@@ -71,7 +72,7 @@ class PodPlace:
         return self.log_dir / container / f"{attempt}.log"
 
 
-def place_of(pod: objects.Pod, paths: Paths, cgroup_parent: str) -> PodPlace:
+def place_of(pod: objects.Pod, paths: Paths, cgroup_parent: str, first_id: int = 0) -> PodPlace:
     """`cgroup_parent` is the resolved one (cgroups.delegation), not the setting."""
     meta = pod.metadata
     return PodPlace(
@@ -81,4 +82,5 @@ def place_of(pod: objects.Pod, paths: Paths, cgroup_parent: str) -> PodPlace:
         log_dir=paths.pod_log_dir(meta.namespace, meta.name, meta.uid),
         cgroup=resources.cgroup_of_pod(cgroup_parent, pod.spec, meta.uid),
         shim_cgroup=f"{cgroup_parent}/shims/{meta.uid}",
+        first_id=first_id,
     )

@@ -51,6 +51,7 @@ def sandbox_plan(pod: objects.Pod, attempt: int, place: PodPlace, hostname: str,
         sysctls=sysctls.values(spec),
         oom_score_adj=resources.PAUSE_OOM_SCORE_ADJ,
         held=volume_places.held(pod, place, node.memory),
+        first_id=place.first_id,
     )
 
 
@@ -98,6 +99,7 @@ def launch_plan(pod: objects.Pod, spec: objects.Container, attempt: int, id: str
         tty=spec.tty,
         log_max_bytes=given.node.log_max_bytes,
         log_max_files=given.node.log_max_files,
+        first_id=place.first_id,
         pid_of=spec.target_container_name if isinstance(spec, objects.EphemeralContainer) else "",
     )
 
@@ -127,6 +129,7 @@ def exec_plan(
         oom_score_adj=resources.oom_score_adj(pod.spec, spec, given.node.memory),
         seccomp=given.seccomp,
         app_armor=given.app_armor,
+        first_id=given.place.first_id,
     )
 
 

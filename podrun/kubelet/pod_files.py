@@ -25,8 +25,8 @@ def write_etc(
     """All three, before any container starts. What there is to say of the pod's DNS. Raises OSError."""
     place.etc.mkdir(mode=0o755, parents=True, exist_ok=True)
     conf, warnings = pod_names.dns(pod, resolv.host_conf(), cluster)
-    _write(place.etc / "resolv.conf", resolv.render(conf))
-    _write(place.etc / "hostname", names.kernel + "\n")
+    _write(place.etc / "resolv.conf", resolv.render(conf), place.first_id)
+    _write(place.etc / "hostname", names.kernel + "\n", place.first_id)
     write_hosts(pod, place, addresses, names)
     return warnings
 
@@ -39,7 +39,7 @@ def write_hosts(pod: objects.Pod, place: PodPlace, addresses: Sequence[str], nam
     else:
         text = hosts.pod_hosts(addresses, names.short, names.qualified, aliases)
     if not _holds(place.etc / "hosts", text):
-        _write(place.etc / "hosts", text)
+        _write(place.etc / "hosts", text, place.first_id)
 
 
 def keep_environment(path: Path, env: Sequence[str]) -> None:
@@ -59,12 +59,14 @@ def kept_environment(path: Path) -> dict[str, str] | None:
     return dict(entry.partition("=")[::2] for entry in entries if entry)
 
 
-def make_termination_log(path: Path) -> None:
+def make_termination_log(path: Path, owner: int = 0) -> None:
     """An empty file that any user of the container may write."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     try:
         os.fchmod(descriptor, 0o666)
+        if owner:
+            os.fchown(descriptor, owner, owner)
     finally:
         os.close(descriptor)
 
@@ -113,9 +115,11 @@ def _holds(path: Path, text: str) -> bool:
     return False
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, owner: int) -> None:
     """In place, so that a bind mount of the file shows the new text."""
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     with os.fdopen(descriptor, "w") as file:
         os.fchmod(file.fileno(), 0o644)
+        if owner:
+            os.fchown(file.fileno(), owner, owner)
         file.write(text)

@@ -97,7 +97,7 @@ class PodWorker:
         self.pod = pod
         self._adopted = life is not None
         self.life = life or pod_life.born(pod, time.time())
-        self.place = places.place_of(pod, services.paths, services.cgroup_parent)
+        self.place = places.place_of(pod, services.paths, services.cgroup_parent, services.id_ranges.first_id(pod))
         self._inbox: asyncio.Queue[Happening] = asyncio.Queue()
         self._sandbox = Sandbox(services, self.place, self._inbox.put_nowait, self._shim_hung_up)
         self._images = ContainerImages(services, self._emit)
@@ -520,6 +520,7 @@ class PodWorker:
             await asyncio.gather(self._writing, return_exceptions=True)
         await self._sandbox.kill_all()
         await asyncio.get_running_loop().run_in_executor(self._services.disk, self._sandbox.remove_files)
+        self._services.id_ranges.release(self.place.uid)
         meta = self.pod.metadata
         while not self._removed.is_set():
             try:

@@ -16,7 +16,18 @@ from cgroups.errors import CgroupError
 from cgroups.group import Group
 from podrun.api import objects
 from podrun.errors import PodrunError
-from podrun.kubelet import log_links, planner, pod_files, pod_names, pod_ports, resizing, resources, shims, trees
+from podrun.kubelet import (
+    id_ranges,
+    log_links,
+    planner,
+    pod_files,
+    pod_names,
+    pod_ports,
+    resizing,
+    resources,
+    shims,
+    trees,
+)
 from podrun.kubelet.places import PodPlace
 from podrun.kubelet.resizing import Write
 from podrun.kubelet.services import Services
@@ -105,6 +116,7 @@ class Sandbox:
         if not pod.spec.host_network:
             services.wiring.expect(place.uid)
         place.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        id_ranges.keep(place.pod_dir, place.first_id)
         group = Group(place.cgroup, services.hierarchies)
         group.create()
         limits = resources.pod_limits(pod.spec, services.node)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cgroups.hierarchies import Hierarchies
 from podrun.image.store import Images
 from podrun.kubelet.account_tokens import AccountTokens
+from podrun.kubelet.id_ranges import IdRanges
 from podrun.kubelet.node_policy import NodePolicy
 from podrun.kubelet.protection import Protection
 from podrun.kubelet.recorder import Recorder
@@ -30,6 +31,7 @@ class Services:
     images: Images
     pulls: Pulls
     wiring: Wiring
+    id_ranges: IdRanges
     cluster: Cluster
     hierarchies: Hierarchies
     cgroup_parent: str  # the resolved one

@@ -23,16 +23,17 @@ def sources(pod: objects.Pod, place: PodPlace) -> dict[str, Source]:
 
 
 def _source(volume: objects.Volume, place: PodPlace) -> Source:
+    idmapped = place.first_id != 0  # what may outlive the pod, or is of others
     if volume.host_path is not None:
-        return Source(volume.host_path.path)
+        return Source(volume.host_path.path, idmapped=idmapped)
     if volume.persistent_volume_claim is not None:
         place_of_claim = place.volume("persistent-volume-claim", volume.name)
-        return Source(str(place_of_claim), readonly=volume.persistent_volume_claim.read_only)
+        return Source(str(place_of_claim), readonly=volume.persistent_volume_claim.read_only, idmapped=idmapped)
     if is_written(volume):
-        return Source(str(place.written / volume.name), held=True, readonly=True)
+        return Source(str(place.written / volume.name), held=True, readonly=True, owner=place.first_id)
     if is_in_memory(volume):
-        return Source(str(place.held(volume.name)), held=True)
-    return Source(str(place.volume("empty-dir", volume.name)))
+        return Source(str(place.held(volume.name)), held=True, owner=place.first_id)
+    return Source(str(place.volume("empty-dir", volume.name)), owner=place.first_id)
 
 
 def is_written(volume: objects.Volume) -> bool:
@@ -55,7 +56,7 @@ def held(pod: objects.Pod, place: PodPlace, memory: int) -> tuple[Held, ...]:
     found = [memory_mount(pod, volume, place, memory) for volume in pod.spec.volumes if is_in_memory(volume)]
     if any(map(is_written, pod.spec.volumes)):
         # noswap, Linux 6.4: secrets do not reach the disk that way either.
-        found.append(Held(str(place.written), options={"mode": "755"}, wishes={"noswap": ""}))
+        found.append(Held(str(place.written), options={"mode": "755"} | _owners(place.first_id), wishes={"noswap": ""}))
     return tuple(found)
 
 
@@ -63,9 +64,9 @@ def memory_mount(pod: objects.Pod, volume: objects.Volume, place: PodPlace, memo
     """The file system of one emptyDir. PodrunError: its medium can't be had."""
     source = volume.empty_dir or objects.EmptyDirVolumeSource()
     limit = None if source.size_limit is None else quantity.bytes_value(source.size_limit)
-    options = {"mode": f"{EMPTY_DIR_MODE:o}"}
+    options = {"mode": f"{EMPTY_DIR_MODE:o}"} | _owners(place.first_id)
     if (group := fs_group(pod)) is not None:
-        options |= {"mode": f"{EMPTY_DIR_MODE | GROUP_BITS:o}", "gid": str(group)}
+        options |= {"mode": f"{EMPTY_DIR_MODE | GROUP_BITS:o}", "gid": str(place.first_id + group)}
     path = str(place.held(volume.name))
     if source.medium != "Memory" and not source.medium.startswith(HUGE_PAGES):
         raise PodrunError(f'unknown storage medium "{source.medium}"')
@@ -74,6 +75,10 @@ def memory_mount(pod: objects.Pod, volume: objects.Volume, place: PodPlace, memo
         return Held(path, "hugetlbfs", options | ({"size": str(limit)} if limit else {}))
     sizes = filter(None, (memory, limit, pod_resources.pod_limit(pod.spec, "memory")))
     return Held(path, options=options | {"size": str(min(sizes))})
+
+
+def _owners(first_id: int) -> dict[str, str]:
+    return {"uid": str(first_id), "gid": str(first_id)} if first_id else {}
 
 
 def huge_page_size(spec: objects.PodSpec, medium: str) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from podrun.api import objects
 from podrun.errors import PodrunError
-from podrun.kubelet import mount_plan, volume_places
+from podrun.kubelet import id_ranges, mount_plan, volume_places
 from podrun.kubelet.claims import ClaimedDirectory
 from podrun.kubelet.mount_plan import Source
 from podrun.kubelet.places import PodPlace
@@ -29,6 +29,7 @@ def prepare(pod: objects.Pod, place: PodPlace, memory: int, claimed: Claimed) ->
     """
     for volume in pod.spec.volumes:
         try:
+            id_ranges.keep(place.pod_dir, place.first_id)
             if volume.persistent_volume_claim is not None:
                 _link(place.volume("persistent-volume-claim", volume.name), claimed[volume.name])
             else:
@@ -44,7 +45,7 @@ def _prepare(pod: objects.Pod, volume: objects.Volume, place: PodPlace, memory: 
         if held.fstype == "hugetlbfs":
             huge_pages.check(int(held.options["pagesize"]))
     elif volume.empty_dir is not None:
-        empty_dir.prepare(place.volume("empty-dir", volume.name))
+        empty_dir.prepare(place.volume("empty-dir", volume.name), place.first_id)
     elif volume.host_path is not None:
         host_path.prepare(Path(volume.host_path.path), volume.host_path.type or "")
     elif volume.image is None and not volume_places.is_written(volume):
@@ -64,9 +65,10 @@ def _give_to_group(pod: objects.Pod, volume: objects.Volume, place: PodPlace, cl
     # The change policy is for what outlives pods (pkg/volume/emptydir hands none on).
     context = pod.spec.security_context
     on_mismatch = claim is not None and context is not None and context.fs_group_change_policy == "OnRootMismatch"
-    opened = os.open(volume_places.sources(pod, place)[volume.name].path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    source = volume_places.sources(pod, place)[volume.name]
+    opened = os.open(source.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        ownership.give_to_group(opened, group, unless_root_fits=on_mismatch)
+        ownership.give_to_group(opened, source.owner + group, unless_root_fits=on_mismatch)
     finally:
         os.close(opened)
 
@@ -94,7 +96,7 @@ def check_mounts(
         source = mount_plan.source_of(spec, mount, volumes)
         path = mount_plan.subpath(mount, variables)
         if path and not source.layers:
-            _make_subpath(spec, mount, reached_at(source, held_root), path)
+            _make_subpath(spec, mount, reached_at(source, held_root), path, source.owner)
 
 
 def reached_at(source: Source, held_root: Callable[[], str]) -> str:
@@ -102,10 +104,10 @@ def reached_at(source: Source, held_root: Callable[[], str]) -> str:
     return f"{held_root()}{source.path}" if source.held else source.path
 
 
-def _make_subpath(spec: objects.Container, mount: objects.VolumeMount, volume: str, path: str) -> None:
+def _make_subpath(spec: objects.Container, mount: objects.VolumeMount, volume: str, path: str, owner: int) -> None:
     """The kubelet tells no more than this: the rest may be about files of the machine."""
     try:
-        subpaths.make(volume, path)
+        subpaths.make(volume, path, owner)
     except OSError as error:
         logger.warning("cannot prepare subpath %s of %s: %s", path, volume, error)
         text = f'failed to prepare subPath for volumeMount "{mount.name}" of container "{spec.name}"'

@@ -102,7 +102,7 @@ class WrittenVolumes:
             try:
                 await self._sandbox.confirm()  # the shim lives, so that was its number all the time
                 loop, gid = asyncio.get_running_loop(), volume_places.fs_group(pod)
-                await loop.run_in_executor(self._services.disk, _write, root, wanted, gid)
+                await loop.run_in_executor(self._services.disk, _write, root, wanted, gid, self._place.first_id)
             finally:
                 os.close(root)
             self._renew_tokens_later(pod)
@@ -160,12 +160,12 @@ def _open_memory(path: str) -> int:
     return root
 
 
-def _write(root: int, volumes: Mapping[str, Files], gid: int | None) -> None:
+def _write(root: int, volumes: Mapping[str, Files], gid: int | None, first_id: int) -> None:
     for name, files in volumes.items():
         with contextlib.suppress(FileExistsError):
             os.mkdir(name, 0o700, dir_fd=root)
         directory = os.open(name, _DIRECTORY, dir_fd=root)
         try:
-            atomic_writer.write(directory, files, gid)
+            atomic_writer.write(directory, files, gid, first_id)
         finally:
             os.close(directory)

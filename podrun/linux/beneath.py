@@ -39,8 +39,8 @@ def _absolute_links_resolved(directory: int, path: str) -> str:
     return os.path.relpath(inner, outer) if inner.startswith(outer.rstrip("/") + "/") else ""
 
 
-def make_beneath(directory: int, path: str) -> int:
-    """As `open_beneath`; what is absent becomes directories with the mode of `directory` itself."""
+def make_beneath(directory: int, path: str, owner: int = 0) -> int:
+    """As `open_beneath`; what is absent becomes directories of `owner` with the mode of `directory` itself."""
     if (present := _open_present(directory, path)) >= 0:
         return present
     mode = stat.S_IMODE(os.fstat(directory).st_mode) & 0o777 or 0o750
@@ -48,7 +48,7 @@ def make_beneath(directory: int, path: str) -> int:
     try:
         for part in (p for p in path.split("/") if p not in ("", ".")):
             walked = f"{walked}/{part}" if walked else part
-            following = _make(directory, current, walked, part, mode)
+            following = _make(directory, current, walked, part, mode, owner)
             os.close(current)
             current = following
         return current
@@ -66,7 +66,7 @@ def _open_present(directory: int, path: str) -> int:
         raise
 
 
-def _make(directory: int, parent: int, walked: str, name: str, mode: int) -> int:
+def _make(directory: int, parent: int, walked: str, name: str, mode: int, owner: int) -> int:
     if (present := _open_present(directory, walked)) >= 0:
         return present
     if name == "..":
@@ -74,6 +74,8 @@ def _make(directory: int, parent: int, walked: str, name: str, mode: int) -> int
     with contextlib.suppress(FileExistsError):
         os.mkdir(name, mode, dir_fd=parent)
     place = openat2(parent, name, _PLACE | os.O_DIRECTORY, resolve=Resolve.BENEATH | Resolve.NO_SYMLINKS)
+    if owner:
+        os.chown(f"/proc/self/fd/{place}", owner, -1 if os.fstat(place).st_mode & stat.S_ISGID else owner)
     with contextlib.suppress(OSError):  # past the umask; a setgid bit that the parent handed on stays
         kept = stat.S_IMODE(os.fstat(place).st_mode) & stat.S_ISGID
         os.chmod(f"/proc/self/fd/{place}", mode | kept)

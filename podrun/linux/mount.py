@@ -56,6 +56,7 @@ NO_FLAGS = MountFlag(0)
 AT_EMPTY_PATH = 0x1000
 AT_RECURSIVE = 0x8000
 _MNT_DETACH = 2
+_IDMAP = 0x00100000  # MOUNT_ATTR_IDMAP
 _OPEN_TREE_CLONE = 1
 _CLOEXEC = os.O_CLOEXEC
 _MOVE_FROM_AND_TO_EMPTY_PATH = 0x4 | 0x40
@@ -103,6 +104,9 @@ class _MountAttr(ctypes.Structure):
     _fields_ = tuple((name, ctypes.c_uint64) for name in ("attr_set", "attr_clr", "propagation", "userns_fd"))
 
 
+_MOUNT_ATTR_BYTES = ctypes.sizeof(_MountAttr)
+
+
 def mount_setattr(
     mount_fd: int,
     attributes: Attribute = NOTHING,
@@ -114,9 +118,19 @@ def mount_setattr(
     """Change a mount's attributes or its propagation (one of PRIVATE, SLAVE, SHARED). Linux 5.12."""
     wanted = _MountAttr(attributes, clear, propagation, 0)
     flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
-    size = ctypes.sizeof(wanted)
-    result = syscall(NR_MOUNT_SETATTR, mount_fd, c_char_p(b""), c_uint(flags), ctypes.byref(wanted), size)
+    result = syscall(NR_MOUNT_SETATTR, mount_fd, c_char_p(b""), c_uint(flags), ctypes.byref(wanted), _MOUNT_ATTR_BYTES)
     check(result, "mount_setattr", mount_fd, attributes, propagation)
+
+
+def map_ids(mount_fd: int, user_namespace: int, *, recursive: bool = False) -> None:
+    """Show a detached mount's files with owners as the namespace maps them: 0 as what it has for 0. Linux 5.12.
+
+    EINVAL: the file system, or one below it, can't do that.
+    """
+    wanted = _MountAttr(_IDMAP, 0, 0, user_namespace)
+    flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
+    result = syscall(NR_MOUNT_SETATTR, mount_fd, c_char_p(b""), c_uint(flags), ctypes.byref(wanted), _MOUNT_ATTR_BYTES)
+    check(result, "mount_setattr", mount_fd, "IDMAP")
 
 
 def new_mount(fstype: str, options: Mapping[str, str | None], attributes: Attribute = NOTHING) -> int:

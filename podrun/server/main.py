@@ -26,6 +26,7 @@ from podrun.image.store import Images
 from podrun.kubelet import huge_pages, node_policy, node_settings
 from podrun.kubelet import node as this_node
 from podrun.kubelet.account_tokens import AccountTokens
+from podrun.kubelet.id_ranges import IdRanges
 from podrun.kubelet.kubelet import Kubelet
 from podrun.kubelet.node_policy import NodePolicy
 from podrun.kubelet.protection import Protection
@@ -178,6 +179,7 @@ def _services(
         images=images,
         pulls=Pulls(images, paths.pulls_dir, paths.auth_file, _insecure(paths), disk),
         wiring=Wiring(paths.bridge, paths.pod_cidr),
+        id_ranges=IdRanges(paths.pods_dir),
         cluster=resolv.cluster(paths.cluster_dns, paths.cluster_domain),
         hierarchies=hierarchies,
         cgroup_parent=cgroup_parent,

@@ -9,7 +9,7 @@ from enum import Enum, auto
 
 from cgroups import hierarchies
 from cgroups.group import Group
-from podrun.container import newborn, plan, pod_handles, sandbox
+from podrun.container import newborn, plan, pod_handles, sandbox, user_namespace
 from podrun.linux import mount, namespaces, pidfd
 from podrun.shim import cleanup, facts
 from podrun.shim.loop import Loop
@@ -48,8 +48,11 @@ class Sandbox:
         step = "mount memory"
         try:
             self._mount()
+            step = "make user namespace"
+            if self.plan.first_id:
+                self.handles.user_namespace = user_namespace.create(self.plan.first_id)
             step = "clone"
-            child = sandbox.spawn_pause(self.plan)
+            child = sandbox.spawn_pause(self.plan, self.handles.user_namespace)
         except newborn.SpawnError as error:
             self._fail(error.reason)
         except Exception as error:
@@ -61,7 +64,7 @@ class Sandbox:
 
     def _mount(self) -> None:
         """What all containers share in memory: /dev/shm and the volumes that are never on disk."""
-        pod_handles.mount_pod_shm(self.handles.shm, self.plan.shm_size)
+        pod_handles.mount_pod_shm(self.handles.shm, self.plan.shm_size, self.plan.first_id)
         self._mounted.append(self.handles.shm)
         for held in self.plan.held:
             pod_handles.mount_held(held)
@@ -110,5 +113,8 @@ class Sandbox:
     def _end(self, fact: facts.Fact) -> None:
         for path in reversed(self._mounted):
             mount.umount_detach(path)
+        if self.handles.user_namespace >= 0:
+            os.close(self.handles.user_namespace)
+            self.handles.user_namespace = -1
         self.stage = Stage.OVER
         self._record(fact)

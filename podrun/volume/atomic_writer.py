@@ -29,33 +29,50 @@ class File:
     uid: int = 0
 
 
-def write(directory: int, files: Mapping[str, File], gid: int | None = None) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """Who has what is written, as the machine counts."""
+
+    uid: int
+    gid: int
+    enters: int  # what the group gets of directories besides
+
+
+def write(directory: int, files: Mapping[str, File], gid: int | None = None, first_id: int = 0) -> bool:
     """Make the directory that a descriptor refers to hold just these files; whether anything had to change.
 
-    `gid` is the pod's group. Nobody but the caller writes there. Blocks. Raises OSError.
+    `gid` is the pod's group, and `first_id` what is added to users and groups. Nobody but the caller writes there.
+    Blocks. Raises OSError.
     """
-    gid_, extra = (0, 0) if gid is None else (gid, GROUP_READS)
-    wanted = {path: File(file.content, file.mode | extra, file.uid) for path, file in files.items()}
+    extra, enters = (0, 0) if gid is None else (GROUP_READS, GROUP_ENTERS)
+    owner = _Owner(first_id, first_id + (gid or 0), enters)
+    wanted = {path: File(file.content, file.mode | extra, first_id + file.uid) for path, file in files.items()}
     current = _target(directory, DATA)
-    if current and _holds(directory, current, wanted, gid_):
+    if current and _holds(directory, current, wanted, owner.gid):
         _remove_others(directory, current)
         return False
-    _own(directory, ROOT_MODE | (0o2770 if gid is not None else 0), gid_)
+    _own(directory, ROOT_MODE | (0o2770 if gid is not None else 0), owner)
     fresh = time.strftime("..%Y_%m_%d_%H_%M_%S.", time.gmtime()) + str(secrets.randbelow(1 << 32))
     os.mkdir(fresh, 0o700, dir_fd=directory)
-    _write_all(directory, fresh, wanted, gid)
+    _write_all(directory, fresh, wanted, owner)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(NEW_DATA, dir_fd=directory)
-    os.symlink(fresh, NEW_DATA, dir_fd=directory)
+    _link(directory, fresh, NEW_DATA, owner)
     os.rename(NEW_DATA, DATA, src_dir_fd=directory, dst_dir_fd=directory)
-    _show(directory, {path.partition("/")[0] for path in wanted})
+    _show(directory, {path.partition("/")[0] for path in wanted}, owner)
     _remove_others(directory, fresh)
     return True
 
 
-def _own(descriptor: int, mode: int, gid: int) -> None:
-    os.fchown(descriptor, -1, gid)
+def _own(descriptor: int, mode: int, owner: _Owner) -> None:
+    os.fchown(descriptor, owner.uid, owner.gid)
     os.fchmod(descriptor, mode)
+
+
+def _link(directory: int, target: str, name: str, owner: _Owner) -> None:
+    os.symlink(target, name, dir_fd=directory)
+    if owner.uid:
+        os.chown(name, owner.uid, owner.gid, dir_fd=directory, follow_symlinks=False)
 
 
 def _target(directory: int, link: str) -> str:
@@ -65,27 +82,27 @@ def _target(directory: int, link: str) -> str:
         return ""
 
 
-def _write_all(directory: int, name: str, files: Mapping[str, File], gid: int | None) -> None:
+def _write_all(directory: int, name: str, files: Mapping[str, File], owner: _Owner) -> None:
     root = os.open(name, _DIRECTORY, dir_fd=directory)
     try:
         for path, file in sorted(files.items()):
-            parent = _parent(root, path, gid)
+            parent = _parent(root, path, owner)
             try:
-                _write_one(parent, os.path.basename(path), file, gid or 0)
+                _write_one(parent, os.path.basename(path), file, owner.gid)
             finally:
                 os.close(parent)
-        _own(root, DIRECTORY_MODE | (GROUP_ENTERS if gid is not None else 0), gid or 0)
+        _own(root, DIRECTORY_MODE | owner.enters, owner)
     finally:
         os.close(root)
 
 
-def _parent(root: int, path: str, gid: int | None) -> int:
+def _parent(root: int, path: str, owner: _Owner) -> int:
     current = os.dup(root)
     for part in path.split("/")[:-1]:
         with contextlib.suppress(FileExistsError):
             os.mkdir(part, 0o700, dir_fd=current)
         following = os.open(part, _DIRECTORY, dir_fd=current)
-        _own(following, DIRECTORY_MODE | (GROUP_ENTERS if gid is not None else 0), gid or 0)
+        _own(following, DIRECTORY_MODE | owner.enters, owner)
         os.close(current)
         current = following
     return current
@@ -125,11 +142,11 @@ def _is(parent: int, name: str, file: File, gid: int) -> bool:
         return owned and status.st_size == len(file.content) and opened.read() == file.content
 
 
-def _show(directory: int, names: set[str]) -> None:
+def _show(directory: int, names: set[str], owner: _Owner) -> None:
     """A link for each topmost entry, and none for what is no more."""
     present = {name for name in os.listdir(directory) if not name.startswith("..")}
     for name in names - present:
-        os.symlink(f"{DATA}/{name}", name, dir_fd=directory)
+        _link(directory, f"{DATA}/{name}", name, owner)
     for name in present - names:
         os.unlink(name, dir_fd=directory)
 

@@ -7,10 +7,10 @@ import os
 from podrun.linux import beneath
 
 
-def make(volume: str, subpath: str) -> None:
+def make(volume: str, subpath: str, owner: int = 0) -> None:
     """See that there is something to mount: what is absent becomes directories. OSError: it leads out, or can't be."""
     root = os.open(volume, os.O_PATH | os.O_CLOEXEC)
     try:
-        os.close(beneath.make_beneath(root, subpath))
+        os.close(beneath.make_beneath(root, subpath, owner))
     finally:
         os.close(root)
