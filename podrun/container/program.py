@@ -62,9 +62,8 @@ def open_app_armor(birth: ProgramBirth) -> None:
 
 def find_user(birth: ProgramBirth) -> None:
     root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    birth.account = identity.look_up(
-        root, birth.plan.identity, _LAST_ID if birth.plan.first_id else identity.LARGEST_ID
-    )
+    largest = _LAST_ID if birth.plan.first_id else identity.LARGEST_ID
+    birth.account = identity.look_up(root, birth.plan.identity, largest)
     os.close(root)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cgroups.limits import Limits
 from pause import hold, leave
@@ -21,6 +21,7 @@ class SandboxBirth(Birth):
     plan: SandboxPlan
     v1_tasks: tuple[str, ...]
     user_namespace: int = -1
+    denied: list[str] = field(default_factory=list)  # sysctls that root inside may be able to set
 
 
 def spawn_pause(plan: SandboxPlan, user_namespace: int = -1) -> Newborn:
@@ -52,7 +53,6 @@ def join_cgroups(birth: SandboxBirth) -> None:
 
 
 def enter_user_namespace(birth: SandboxBirth) -> None:
-    """Still as the machine's root by number, whom older kernels want for IPC's sysctls."""
     if birth.plan.first_id:
         user_namespace.enter(birth.user_namespace, CloneFlag.NEWNS | _kinds(birth.plan))
 
@@ -65,11 +65,28 @@ def set_hostname(birth: SandboxBirth) -> None:
 def set_sysctls(birth: SandboxBirth) -> None:
     """Through the machine's procfs, whose net, IPC and UTS entries are those of the namespaces of who opens them."""
     for name, value in birth.plan.sysctls.items():
-        # In a dotted name, "/" stands for a dot that belongs to a part ("net.ipv4.conf.eth0/1.mtu"): sysctl(8).
-        path = name if "/" in name and "." not in name else name.translate(str.maketrans("./", "/."))
-        descriptor = os.open(f"/proc/sys/{path}", os.O_WRONLY | os.O_CLOEXEC)
-        os.write(descriptor, value.encode())
-        os.close(descriptor)
+        try:
+            _set_sysctl(name, value)
+        except PermissionError:
+            if not birth.plan.first_id:
+                raise
+            birth.denied.append(name)
+
+
+def _set_sysctl(name: str, value: str) -> None:
+    # In a dotted name, "/" stands for a dot that belongs to a part ("net.ipv4.conf.eth0/1.mtu"): sysctl(8).
+    path = name if "/" in name and "." not in name else name.translate(str.maketrans("./", "/."))
+    descriptor = os.open(f"/proc/sys/{path}", os.O_WRONLY | os.O_CLOEXEC)
+    os.write(descriptor, value.encode())
+    os.close(descriptor)
+
+
+def become_root_inside(birth: SandboxBirth) -> None:
+    """IPC's sysctls are its to set since Linux 6.2, and before that those of the machine's root, by number."""
+    if birth.plan.first_id:
+        user_namespace.become_root(birth)
+        for name in birth.denied:
+            _set_sysctl(name, birth.plan.sysctls[name])
 
 
 def enter_empty_root(birth: SandboxBirth) -> None:
@@ -88,8 +105,6 @@ def enter_empty_root(birth: SandboxBirth) -> None:
 def become_pause(birth: SandboxBirth) -> None:
     """From here on it is pause. Closing the report is the last thing that its parent hears of it."""
     os.setsid()
-    if birth.plan.first_id:
-        user_namespace.become_root(birth)  # from whom the change of user takes all capabilities
     leave.leave_privileges()
     follow_parent(birth)
     announce(birth, os.getuid(), os.getgid(), ())
@@ -103,6 +118,7 @@ STEPS: tuple[Callable[[SandboxBirth], None], ...] = (
     enter_user_namespace,
     set_hostname,
     set_sysctls,
+    become_root_inside,
     enter_empty_root,
     become_pause,
 )

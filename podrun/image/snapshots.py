@@ -25,7 +25,7 @@ class Snapshot:
 def prepare(pod_dir: Path, container: str, attempt: int, image: Image, layers: Path, first_id: int = 0) -> Snapshot:
     """New empty directories for one attempt of a container; what is left of an earlier try of it goes. Raises OSError.
 
-    `pod_dir` as in Paths.pod_dir, `layers` as in Images.layers_directory; `first_id` is that of the pod's user namespace.
+    `pod_dir` as in Paths.pod_dir, `layers` as in Images.layers_directory, `first_id` as in PodPlace.
     """
     remove(pod_dir, container, attempt)
     directory = _directory(pod_dir, container, attempt)

@@ -1,6 +1,6 @@
 """Which ids of the machine the user namespace of each pod has (hostUsers: false): 65536, and no two pods the same.
 
-A range is in a file of its pod from before anything is made with it, so the next kubelet knows it; with the pod it goes.
+A range is in a file of its pod before anything is made with it, so the next kubelet knows it, and goes with the pod.
 As the kubelet's (pkg/kubelet/userns), but for its limit: there are more ranges than a machine has pods.
 """
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 
 from podrun.api import objects
+from podrun.container.plan import ID_COUNT
 from podrun.errors import PodrunError
 
 SAFE = (
@@ -63,6 +64,8 @@ def values(spec: objects.PodSpec) -> dict[str, str]:
     """What pause sets, by dotted names."""
     context = spec.security_context or objects.PodSecurityContext()
     ordinary = {} if spec.host_network else UNPRIVILEGED
+    if spec.host_users is False:
+        ordinary = ordinary | {"net.ipv4.ping_group_range": f"0 {ID_COUNT - 1}"}  # there are no more groups
     return ordinary | {dotted(sysctl.name): sysctl.value for sysctl in context.sysctls}
 
 
