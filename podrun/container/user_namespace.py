@@ -10,7 +10,7 @@ import os
 import signal
 import stat
 
-from podrun.container.newborn import Birth, StepError, follow_parent
+from podrun.container.newborn import Birth, follow_parent
 from podrun.container.plan import ID_COUNT
 from podrun.container.program import Stdio
 from podrun.linux import namespaces, pidfd, prctl
@@ -69,8 +69,6 @@ def give_pipes(stdio: Stdio, first_id: int) -> None:
 
 def enter(namespace: int, kinds: CloneFlag) -> None:
     """With new namespaces of `kinds`, which belong to it. One is nobody there until `become_root`."""
-    if namespace < 0:
-        raise StepError(0, "the pod has no user namespace")
     namespaces.setns(namespace, CloneFlag.NEWUSER)
     namespaces.unshare(kinds)
 

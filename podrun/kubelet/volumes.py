@@ -115,10 +115,16 @@ def _make_subpath(spec: objects.Container, mount: objects.VolumeMount, volume: s
 
 
 def check_propagation(spec: objects.Container, volumes: Mapping[str, Source]) -> None:
-    """PodrunError where mounts could not be shared with the machine, in containerd's words."""
+    """PodrunError where mounts could not be shared with the machine, in containerd's words.
+
+    The kernel lets none out of a user namespace: there, containerd says nothing.
+    """
     for mount in spec.volume_mounts:
         if mount.mount_propagation in ("HostToContainer", "Bidirectional"):
             source = mount_plan.source_of(spec, mount, volumes)
+            if mount.mount_propagation == "Bidirectional" and (source.idmapped or source.owner):
+                reason = "what a pod with hostUsers: false mounts is never seen by the machine"
+                raise PodrunError(f'cannot mount volume "{mount.name}" with propagation Bidirectional: {reason}')
             if source.layers or source.held:
                 continue  # the machine mounts nothing there
             propagation.check(source.path, must_share=mount.mount_propagation == "Bidirectional")

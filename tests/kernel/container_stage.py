@@ -103,6 +103,7 @@ class Stage:
         own = self.directory / f"attempt{self.attempts}"
         for name in ("upper", "work"):
             (own / name).mkdir(parents=True)
+        os.chown(own / "upper", fields.get("first_id", 0), fields.get("first_id", 0))
         root = Root(str(self.image.parent), (self.image.name,), str(own / "upper"), str(own / "work"))
         given = LaunchPlan(
             container="c",

@@ -15,7 +15,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from podrun.container import join, newborn, pod_handles, sandbox, start
+from podrun.container import join, newborn, pod_handles, sandbox, start, user_namespace
 from podrun.container.newborn import Newborn, SpawnError
 from podrun.container.program import Stdio
 from podrun.linux import mount, namespaces, pidfd, prctl
@@ -47,8 +47,10 @@ class Player:
         self.outputs: dict[str, int] = {}
 
     def sandbox(self, plan: Any) -> Reply:
-        pod_handles.mount_pod_shm(self.pod.shm, plan.shm_size)
-        child = sandbox.spawn_pause(plan)
+        pod_handles.mount_pod_shm(self.pod.shm, plan.shm_size, plan.first_id)
+        if plan.first_id:
+            self.pod.user_namespace = user_namespace.create(plan.first_id)
+        child = sandbox.spawn_pause(plan, self.pod.user_namespace)
         self.pod.pause = child.pidfd
         reply = {"pid": child.pid, **outcome(child)}
         self.children["pause"] = child

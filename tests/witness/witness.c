@@ -245,6 +245,7 @@ static int raw_syscall(char **a) {
 }
 
 /* mount TYPE PATH */
+static int unmount(char **a) { return umount2(a[0], 0) ? fail("umount") : (puts("unmounted"), 0); }
 static int mount_type(char **a) { return mount("none", a[1], a[0], 0, "") ? fail("mount") : (puts("mounted"), 0); }
 
 static int dial(const char *name, socklen_t length) {
@@ -420,7 +421,8 @@ static const struct { const char *name; int arguments; int (*answer)(char **); }
     {"cat", 1, cat}, {"write", 2, write_text}, {"overwrite", 2, overwrite}, {"ls", 1, ls}, {"stat", 1, stat_path}, {"readlink", 1, readlink_path},
     {"open", 2, open_path}, {"flags", 1, flags}, {"chmod", 2, chmod_path}, {"mkdir", 1, mkdir_path}, {"mknod", 3, mknod_path},
     {"mknod-block", 3, mknod_block}, {"mount-cgroup", 2, mount_cgroup},
-    {"syscall", 6, raw_syscall}, {"mount", 2, mount_type}, {"dial", 1, dial_path}, {"dial-abstract", 1, dial_abstract},
+    {"syscall", 6, raw_syscall}, {"mount", 2, mount_type}, {"umount", 1, unmount},
+    {"dial", 1, dial_path}, {"dial-abstract", 1, dial_abstract},
     {"stalk", 1, stalk},
     {"ids", 0, ids}, {"caps", 0, caps}, {"mounts", 0, mounts}, {"fds", 0, fds}, {"env", 0, env}, {"self", 0, self},
     {"namespaces", 0, namespaces}, {"ps", 0, ps}, {"peek", 1, peek}, {"kill", 2, kill_pid}, {"orphan", 0, orphan},
