@@ -62,7 +62,10 @@ class ImageCollector:
         return image_gc.removable(self._records, used, now, policy)
 
     def _to_free(self) -> int:
-        disk = os.statvfs(self._services.paths.images)
+        try:
+            disk = os.statvfs(self._services.paths.images)
+        except FileNotFoundError:  # no image has ever been here
+            return 0
         return image_gc.to_free(disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize, self._policy)
 
     async def _remove(self, id: str) -> None:
