@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
+from podrun.cli import entry
 
-from podrun.cli.main import main
-
-sys.exit(main())
+entry.run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import sys
@@ -93,6 +94,8 @@ class Podrun(click.Group):
             return None
         module = "complete" if name == COMPLETE else name.replace("-", "_")
         command = importlib.import_module(f"podrun.cli.{module}").command
+        gc.freeze()  # what was imported stays: `entry` has let nobody look through it until now
+        gc.enable()
         assert isinstance(command, click.Command)
         return command
 
@@ -215,7 +218,3 @@ def _usage_words(error: click.UsageError) -> str:
             )
         case _:
             return error.format_message().rstrip(".")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -222,7 +222,7 @@ def test_a_pure_file_stays_pure(name: str) -> None:
     assert {module.split(".")[0] for module in imports(PROJECT / name)} & IMPURE == set()
 
 
-@pytest.mark.parametrize("module", ["podrun.cli.main", "podrun.shim.fork_server"])
+@pytest.mark.parametrize("module", ["podrun.cli.entry", "podrun.cli.main", "podrun.shim.fork_server"])
 def test_starting_loads_nothing_heavy(module: str) -> None:
     code = f"import sys, {module}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
     command = [sys.executable, "-c", code]

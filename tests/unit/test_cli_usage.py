@@ -183,3 +183,18 @@ def test_a_kubelet_that_ends_at_once_is_reported_in_its_own_words(
     with pytest.raises(PodrunError) as raised:
         starting.start(instance)
     assert (raised.value.message, raised.value.hint) == ("cannot start the kubelet: no cgroups", "mount them")
+
+
+@pytest.mark.parametrize("closed", [(1,), (0, 1, 2)])
+def test_a_command_gets_by_without_standard_streams(closed: tuple[int, ...]) -> None:
+    close = " ".join(f"{number}>&-" for number in closed)
+    script = f'"$@" {close}'
+    words = ["sh", "-c", script, "sh", sys.executable, "-m", "podrun.cli", "--help"]
+    run = subprocess.run(words, capture_output=True, text=True)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+
+
+def test_what_was_printed_arrives_although_the_command_ends_at_once() -> None:
+    run = subprocess.run([sys.executable, "-m", "podrun.cli", "zzz"], capture_output=True, text=True)
+    assert run.returncode == 1
+    assert run.stderr.startswith('error: unknown command "zzz"')
