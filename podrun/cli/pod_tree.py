@@ -37,6 +37,8 @@ def tree(answer: Json, now: float, *, width: int) -> Branch:
         }
         branches.append(namespace_table.branch(members, anatomy["machine"], width))
         branches.append(_pause(anatomy))
+    elif anatomy.get("group"):
+        branches.append(Branch(Line((Span("✘", "bad"), Span(" pause", "name")), (Span("does not run", "bad"),))))
     branches += [_container(pod, kind, spec, running.get(spec["name"]), now, width) for kind, spec in _specs(pod)]
     return Branch(_heading(pod, now), tuple(_message_lines(pod.get("status") or {}, width)), tuple(branches))
 

@@ -50,7 +50,7 @@ def _branches(one: Json, children: dict[int, list[Json]], column: int, levels: i
 
 
 def _traits(one: Json) -> tuple[object, ...]:
-    return _command(one), one["uid"], one["state"] in "ZT", one["threads"]
+    return _command(one), one["uid"], one["state"] in "ZT", one["threads"], one.get("apart")
 
 
 def _note(text: str, style: str) -> Branch:
@@ -65,6 +65,8 @@ def _line(one: Json, column: int) -> Line:
         spans.append(Span(" stopped", "warn"))
     if one["threads"] > 1:
         spans.append(Span(f" · {one['threads']} threads", "quiet"))
+    if one.get("apart"):
+        spans.append(Span(f" · own {' '.join(one['apart'])}", "warn"))
     if one["uid"]:
         spans.append(Span(f" · uid {one['uid']}", "quiet"))
     return Line(tuple(spans), (Span(f"host {one['pid']}", "quiet"),) if one["innerPid"] != one["pid"] else ())

@@ -38,7 +38,7 @@ Result = TypeVar("Result")
 
 
 class Running(msgspec.Struct, frozen=True, rename="camel"):
-    """A process. `inner_pid` is its number inside of the container; 0 for the parent means: none of these."""
+    """A process. `inner_pid` is its number inside of the container, `apart` the namespaces that are not the first's."""
 
     pid: int
     inner_pid: int
@@ -49,6 +49,7 @@ class Running(msgspec.Struct, frozen=True, rename="camel"):
     argv: tuple[str, ...]
     memory: int
     threads: int
+    apart: tuple[str, ...] = ()
 
 
 class Mounted(msgspec.Struct, frozen=True, rename="camel"):
@@ -118,7 +119,7 @@ class Sites:
 
 async def look(sites: Sites) -> Anatomy:
     """PodrunError: it takes too long."""
-    return await _on_own_thread(lambda: anatomy(sites), LONGEST_LOOK)
+    return await on_own_thread(lambda: anatomy(sites), LONGEST_LOOK)
 
 
 def anatomy(sites: Sites) -> Anatomy:
@@ -153,8 +154,8 @@ def _member(group: Group) -> Member | None:
             namespaces, depth = first.namespaces(), len(first.status().pids) - 1
             mounts, more_mounts = _mounts(first)
             shown = oldest[position : position + MOST_PROCESSES]
-            processes = tuple(filter(None, (_running(one, group, depth) for one in shown)))
-            hidden = max(0, len(pids) - position - len(shown))
+            processes = tuple(filter(None, (_running(one, group, depth, namespaces) for one in shown)))
+            hidden = len(oldest) - position - len(shown) + max(0, len(pids) - MOST_SORTED)
             return Member(_bounded(group), namespaces, mounts, more_mounts, processes, hidden)
     return None
 
@@ -175,7 +176,7 @@ def _is_in(process: Process, group: Group) -> bool:
     return path == root + group.path or path.startswith(f"{root}{group.path}/")
 
 
-def _running(pid: int, group: Group, depth: int) -> Running | None:
+def _running(pid: int, group: Group, depth: int, first: Mapping[str, int]) -> Running | None:
     """`depth` of the container's PID namespace below our own. None: it has ended."""
     with contextlib.suppress(OSError, ValueError, KeyError), Process(pid) as process:
         if not _is_in(process, group):
@@ -192,8 +193,17 @@ def _running(pid: int, group: Group, depth: int) -> Running | None:
             argv=argv,
             memory=status.memory,
             threads=status.threads,
+            apart=tuple(kind for kind, number in _namespaces(process).items() if number != first.get(kind)),
         )
     return None
+
+
+def _namespaces(process: Process) -> dict[str, int]:
+    """None of a zombie, which has left them."""
+    try:
+        return process.namespaces()
+    except OSError:
+        return {}
 
 
 def _mounts(process: Process) -> tuple[tuple[Mounted, ...], int]:
@@ -283,7 +293,7 @@ def _addresses(rtnetlink: netlink.Rtnetlink, name: str) -> tuple[str, ...]:
 _looks = threading.Semaphore(MOST_LOOKS)
 
 
-async def _on_own_thread(function: Callable[[], Result], limit: float) -> Result:
+async def on_own_thread(function: Callable[[], Result], limit: float) -> Result:
     """Nobody waits for the thread, not even the end of the process. PodrunError: it is not done within `limit`."""
     if not _looks.acquire(blocking=False):
         raise PodrunError("cannot look into the pod: too many others do", hint="a program in a pod may hold them up")

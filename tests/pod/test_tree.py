@@ -46,7 +46,7 @@ def test_a_pod_with_three_containers_is_drawn_as_it_is(node: Instance) -> None:
     assert seen["machine"] == namespaces(os.getpid())
     assert seen["pause"]["processes"][0]["pid"] == node.pause_pid(pod)
     assert seen["pause"]["namespaces"] == namespaces(node.pause_pid(pod))
-    assert list(seen["containers"]) == ["side", "main", "second"]
+    assert sorted(seen["containers"]) == ["main", "second", "side"]
     pids = {"main": node.container_pids(pod)[0], "second": node.container_pids(pod, "second")[0]}
     for name, pid in pids.items():
         first = seen["containers"][name]["processes"][0]
@@ -71,7 +71,8 @@ def test_a_pod_with_three_containers_is_drawn_as_it_is(node: Instance) -> None:
 
 def test_programs_that_are_many_or_have_evil_names_are_drawn_safely(node: Instance) -> None:
     evil = manifests.busybox(command=["sh", "-c", manifests.SLEEP, "a\x1b[2J\nb\u202e"])
-    crowd = manifests.busybox("crowd", f"for i in $(seq {MANY}); do sleep 1000 & done; wait")
+    script = f"unshare -n sleep 999 & for i in $(seq {MANY}); do sleep 1000 & done; wait"
+    crowd = manifests.busybox("crowd", script, securityContext={"privileged": True})
     broken = manifests.busybox("broken", "exit 3")
     spec: Json = {"hostNetwork": True, "shareProcessNamespace": True, "terminationGracePeriodSeconds": 0}
     node.apply(manifests.pod("odd", evil, crowd, broken, **spec))
@@ -80,18 +81,19 @@ def test_programs_that_are_many_or_have_evil_names_are_drawn_safely(node: Instan
         lambda pod: pods.is_running(pod) and pods.is_running(pod, "crowd") and pods.has_crashed(pod, "broken"),
         "to run and crash",
     )
-    wait_until(lambda: len(node.container_pids(pod, "crowd")) > MANY, "the crowd")
+    wait_until(lambda: len(node.container_pids(pod, "crowd")) == MANY + 2, "the crowd")
     seen = anatomy(node, "odd")
     assert seen["link"] is None
     assert seen["pause"]["namespaces"]["net"] == seen["machine"]["net"]
     assert seen["containers"]["main"]["namespaces"]["pid"] == seen["pause"]["namespaces"]["pid"]
     told = seen["containers"]["crowd"]
-    assert len(told["processes"]) + told["moreProcesses"] == MANY + 1
+    assert len(told["processes"]) + told["moreProcesses"] == MANY + 2
     assert told["processes"][0]["argv"][0] == "sh"
     text = drawn(node, "odd")
     assert "a\\x1b[2J\\nb\\u202e" in text
     assert all(one.isprintable() for one in text.replace("\n", ""))
     assert "more like it" in text
+    assert "sleep 999 · own net" in text
     assert "the machine's own" in text
 
 

@@ -200,6 +200,20 @@ def test_nothing_of_a_stranger_reaches_the_terminal_as_it_is() -> None:
     assert all(one.isprintable() for line in text.split("\n") for one in line)
 
 
+def test_a_sandbox_without_pause_and_processes_that_went_apart_are_told_of() -> None:
+    given = answer()
+    given["anatomy"]["containers"]["log"]["processes"] = [
+        process(40, 1, 9, "sh"),
+        process(41, 2, 40, "x", apart=["net"]),
+    ]
+    assert "2 x · own net " in drawn(given)
+    given["anatomy"] |= {"pause": None, "link": None}
+    text = drawn(given)
+    assert f"├─ ✘ pause{'does not run'.rjust(70)}" in text
+    assert "│     none now" in text
+    assert "namespaces" not in text
+
+
 def test_only_what_the_status_says_is_drawn_of_a_pod_that_does_not_run() -> None:
     given = answer()
     given["anatomy"] = None
