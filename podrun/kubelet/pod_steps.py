@@ -371,12 +371,13 @@ def _remove_when_gone(turn: _Turn) -> None:
 
 
 def probes_wanted(pod: objects.Pod, life: PodLife, host_address: str) -> tuple[Wanted, ...]:
-    """The probes that should be going. A run that is asked to end is not asked how it does, but readiness goes on."""
+    """The probes that should be going: none before the postStart hook has returned, as the container does not count as
+    running yet. A run that is asked to end is not asked how it does, but readiness goes on."""
     address = address_of(pod, life, host_address)
     wanted = []
     for spec in (*outcomes.sidecars(pod.spec), *pod.spec.containers):
         container = life.containers[spec.name]
-        if container.state != "running":
+        if container.state != "running" or not container.post_start:
             continue
         ending = is_deleted(pod) or container.stop is not None
         for kind in probe_life.wanted(spec, started=container.startup, deleting=ending):

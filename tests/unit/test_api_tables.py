@@ -42,6 +42,7 @@ def pod(phase: str, *regular: ContainerStatus, init: tuple[ContainerStatus, ...]
 
 READY = (objects.PodCondition(type="Ready", status="True"),)
 INITIALIZED = (objects.PodCondition(type="Initialized", status="True"),)
+GATED = (objects.PodCondition(type="PodScheduled", status="False", reason="SchedulingGated"),)
 UP = container("a", RUNNING, ready=True)
 NEW = container("a", waiting("PodInitializing"))
 
@@ -69,6 +70,12 @@ NEW = container("a", waiting("PodInitializing"))
         (pod("Pending", NEW, init=(container("i", ended(0)),)), "0/1", "PodInitializing"),
         (pod("Running", UP, init=(container("sidecar", RUNNING, started=True, ready=True),)), "2/2", "Running"),
         (pod("Running", UP, init=(container("i", waiting("x")),), conditions=INITIALIZED), "1/1", "Init:x"),
+        (pod("Pending", NEW, init=(container("i", waiting("ErrImagePull")),)), "0/1", "Init:ErrImagePull"),
+        (pod("Pending", NEW, init=(container("i", waiting("PodInitializing")),)), "0/1", "Init:0/1"),
+        (pod("Pending", NEW, init=(container("sidecar", RUNNING, started=False),)), "0/2", "Init:0/1"),
+        (pod("Pending", conditions=GATED), "0/0", "SchedulingGated"),
+        (pod("Failed", reason="DeadlineExceeded"), "0/0", "DeadlineExceeded"),
+        (pod("Failed", container("a", ended(143, "Error")), reason="DeadlineExceeded"), "0/1", "Error"),
     ],
 )  # fmt: skip
 def test_ready_and_status_follow_kubernetes(found: Pod, ready: str, status: str) -> None:

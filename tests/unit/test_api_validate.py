@@ -392,3 +392,12 @@ def test_a_hostname_override_is_a_whole_name_of_at_most_64_characters_and_stands
         "spec.hostnameOverride: Forbidden: may not be specified when `setHostnameAsFQDN` is true",
         "spec.hostnameOverride: Forbidden: may not be specified when `hostNetwork` is true",
     ]
+
+
+def test_a_stop_signal_is_one_that_linux_has() -> None:
+    (error,) = errors(container("lifecycle: {stopSignal: SIGHUG}", "os: {name: linux}"))
+    start = (
+        'spec.containers[0].lifecycle.stopSignal: Unsupported value: "SIGHUG": supported values: "SIGABRT", "SIGALRM"'
+    )
+    assert error.startswith(start)
+    assert errors(container("lifecycle: {stopSignal: SIGUSR1}", "os: {name: linux}")) == []

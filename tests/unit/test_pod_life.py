@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from podrun.api import objects
-from podrun.kubelet import container_life, lives, pod_life
+from podrun.kubelet import container_life, lives, pod_life, pod_steps
 from podrun.kubelet import happenings as h
 from podrun.shim import facts
 from tests.fakes.pod_story import HOOK, PROBE, Story, a_pod, deleted, running, with_container, with_spec
@@ -493,6 +493,27 @@ def test_a_verdict_about_an_earlier_run_means_nothing() -> None:
     before = story.life
     story.happens(h.ProbeVerdict("a", 0, "liveness", False))
     assert story.life == before
+
+
+def test_probes_go_once_the_post_start_hook_has_returned_and_readiness_goes_on_to_the_end() -> None:
+    probes = {"liveness_probe": PROBE, "readiness_probe": PROBE, "startup_probe": PROBE}
+    story = Story(with_container(a_pod("a"), "a", lifecycle=objects.Lifecycle(post_start=HOOK), **probes))
+
+    def going() -> list[str]:
+        return [one.kind for one in pod_steps.probes_wanted(story.pod, story.life, "192.0.2.10")]
+
+    running(story)
+    assert story.life.containers["a"].state == "running"
+    assert going() == []
+    story.happens(h.PostStartReturned("a", 0, ""))
+    assert going() == ["startup"]
+    story.happens(h.ProbeVerdict("a", 0, "startup", True))
+    assert going() == ["liveness", "readiness"]
+    story.pod = deleted(story.pod)
+    story.decide()
+    assert going() == ["readiness"]
+    story.exits("a", 0)
+    assert going() == []
 
 
 def test_a_readiness_gate_waits_for_somebody_elses_condition() -> None:

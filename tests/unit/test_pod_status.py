@@ -121,6 +121,39 @@ def test_what_is_refused_is_tried_again_and_does_not_hold_up_the_next(reason: st
     assert story.life.containers["a"].state == "running"
 
 
+def test_a_sandbox_that_cannot_be_made_is_tried_again_ever_more_seldom() -> None:
+    story = Story(a_pod("a"))
+    story.happens(h.VolumesReady())
+    waits = []
+    for attempt in range(4):
+        assert story.take(h.MakeSandbox) == [h.MakeSandbox(attempt)]
+        story.happens(h.SandboxUnmade(attempt, "no address is free"))
+        assert story.wake_at is not None
+        waits.append(story.wake_at - story.now)
+        story.passes(story.wake_at - story.now)
+    assert waits == [1, 2, 4, 8]
+    text = "Failed to create pod sandbox: no address is free"
+    assert [e.message for e in story.effects if isinstance(e, h.Emit)] == [text] * 4
+    assert waiting(story)[0] == "ContainerCreating"
+    assert condition(story, "PodReadyToStartContainers").status == "False"
+
+
+def test_volumes_that_cannot_be_had_are_tried_again_ever_more_seldom() -> None:
+    story = Story(a_pod("a"))
+    story.decide()
+    waits = []
+    for _ in range(10):
+        assert story.take(h.PrepareVolumes) == [h.PrepareVolumes()]
+        story.happens(h.VolumesFailed("MountVolume.SetUp failed"))
+        assert story.wake_at is not None
+        waits.append(story.wake_at - story.now)
+        story.passes(story.wake_at - story.now)
+    assert waits == [0.5, 1, 2, 4, 8, 16, 32, 64, 122, 122]
+    story.happens(h.VolumesFailed("MountVolume.SetUp failed"))
+    story.happens(h.ReferenceChanged())
+    assert story.take(h.PrepareVolumes)[-1] == h.PrepareVolumes(), "what it refers to came: no waiting"
+
+
 def test_in_a_pod_that_goes_nothing_waits_for_its_next_run() -> None:
     story = running(Story(a_pod("a", "b")))
     for _ in range(2):
