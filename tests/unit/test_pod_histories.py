@@ -9,22 +9,29 @@ from hypothesis import strategies as st
 
 from podrun.api import objects
 from podrun.kubelet import happenings as h
-from podrun.kubelet import lives, pod_life
+from podrun.kubelet import lives, pod_life, resizing
 from podrun.shim import facts
 from tests.fakes.pod_story import HOOK, PROBE, Story, a_pod, deleted, with_container, with_spec
 
-ASKED = (h.PrepareVolumes, h.MakeSandbox, h.EnsureImage, h.LaunchRun, h.LeaveSandbox)
-REGULAR, PLAIN_INIT, SIDECAR = ("a", "b"), "i", "side"
+ASKED = (h.PrepareVolumes, h.MakeSandbox, h.EnsureImage, h.LaunchRun, h.WriteResources, h.LeaveSandbox)
+REGULAR, PLAIN_INIT, SIDECAR, HELPER = ("a", "b"), "i", "side", "helper"
 
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("exit"), st.sampled_from([SIDECAR, PLAIN_INIT, *REGULAR]), st.sampled_from([0, 1, 137])),
+        st.tuples(
+            st.just("exit"), st.sampled_from([SIDECAR, PLAIN_INIT, HELPER, *REGULAR]), st.sampled_from([0, 1, 137])
+        ),
         st.tuples(st.just("probe"), st.sampled_from(["liveness", "startup", "readiness"]), st.booleans()),
         st.tuples(st.just("hook"), st.sampled_from(["", "failed"])),
         st.tuples(st.just("wait"), st.sampled_from([0.5, 5.0, 40.0, 700.0])),
         st.tuples(st.just("clock"), st.sampled_from([-7200.0, -30.0, 7200.0])),
         st.tuples(st.just("image"), st.sampled_from(REGULAR)),
         st.tuples(st.just("deadline"), st.sampled_from([1, 100])),
+        st.tuples(st.just("debug")),
+        st.tuples(st.just("resize"), st.sampled_from([SIDECAR, *REGULAR]), st.sampled_from(["1", "2", "3"])),
+        st.tuples(st.just("judge"), st.sampled_from(["", "Deferred", "Infeasible"])),
+        st.tuples(st.just("evict")),
+        st.tuples(st.just("reference")),
         st.tuples(st.just("answer")),
         st.tuples(st.just("refuse")),
         st.tuples(st.just("shim dies")),
@@ -53,7 +60,7 @@ class History:
     def take_step(self, step: tuple[object, ...]) -> None:
         story = self.story
         match step:
-            case ("exit", str(name), int(code)) if self.life.containers[name].state == "running":
+            case ("exit", str(name), int(code)) if self.is_running(name):
                 self.exit(name, code)
             case ("probe", str(kind), bool(success)):
                 story.happens(h.ProbeVerdict("a", self.life.containers["a"].attempt, kind, success))
@@ -67,6 +74,18 @@ class History:
                 story.pod = with_container(story.pod, name, image=f"i:{story.now}")
             case ("deadline", int(seconds)):
                 story.pod = with_spec(story.pod, active_deadline_seconds=seconds)
+            case ("debug",) if not story.pod.spec.ephemeral_containers:
+                helper = objects.EphemeralContainer(name=HELPER, image="i:1")
+                story.pod = with_spec(story.pod, ephemeral_containers=(helper,))
+                story.happens(h.Synced())
+            case ("resize", str(name), str(cpu)):
+                story.pod = with_container(story.pod, name, resources=resources(cpu))
+            case ("judge", str(reason)) if resizing.wants_verdict(story.pod, self.life):
+                story.happens(h.ResizeJudged(1, resizing.wished(story.pod.spec), reason, "no room" if reason else ""))
+            case ("evict",):
+                story.happens(h.Evicted("no room"))
+            case ("reference",):
+                story.happens(h.ReferenceChanged())
             case ("answer",):
                 self.answer_all()
             case ("refuse",):
@@ -83,6 +102,9 @@ class History:
                 self.kubelet_dies()
             case ("delete", int(grace)) if story.pod.metadata.deletion_timestamp is None:
                 story.pod = deleted(story.pod, grace)
+
+    def is_running(self, name: str) -> bool:
+        return name in self.life.containers and self.life.containers[name].state == "running"
 
     def bring_up(self) -> None:
         self.answer_all()
@@ -103,6 +125,8 @@ class History:
                 if isinstance(effect, h.LeaveSandbox):
                     assert not self.alive, "the sandbox was left although something ran in it"
                     self.initialized = False
+                if isinstance(effect, h.WriteResources):
+                    self.story.happens(h.ResizeWritten(effect.amounts))
                 self.story.answer(effect)
         before = self.life
         assert [e for e in self.story.decide() if isinstance(e, ASKED)] == [], "the same was asked for twice"
@@ -122,6 +146,8 @@ class History:
                     self.story.happens(h.ImageFailed(container, "ErrImagePull", "not found"))
                 case h.LaunchRun(container, attempt):
                     self.story.happens(h.LaunchRefused(container, attempt, "CreateContainerConfigError", "no secret"))
+                case h.WriteResources():
+                    self.story.happens(h.ResizeWritten({}, "in use"))
                 case h.LeaveSandbox():
                     self.story.answer(effect)
                     self.alive.clear()
@@ -165,7 +191,12 @@ class History:
         if name == PLAIN_INIT:
             assert self.life.containers[SIDECAR].has_run, "an init container ran before the sidecar in front of it"
             assert not any(regular in self.alive for regular in REGULAR)
+        if name == HELPER:
+            assert name not in self.images, "an ephemeral container was restarted"
         spec = pod_life.spec_of(self.story.pod, name)
+        if name in REGULAR:
+            given = resizing.allocated(self.story.pod.spec, self.life)[name]
+            assert self.life.containers[name].actuated == given, "started with other resources than were agreed to"
         if policy == "Never" and name != SIDECAR and name in self.images:
             assert self.images[name] != spec.image, "a container was restarted under Never"
         self.images[name] = spec.image
@@ -175,7 +206,7 @@ class History:
     def check_shown(self) -> None:
         """The status never contradicts what is known."""
         shown = self.story.status()
-        for one in (*shown.init_container_statuses, *shown.container_statuses):
+        for one in (*shown.init_container_statuses, *shown.container_statuses, *shown.ephemeral_container_statuses):
             states = [s for s in (one.state.waiting, one.state.running, one.state.terminated) if s is not None]
             assert len(states) == 1
             known = self.life.containers[one.name]
@@ -189,16 +220,18 @@ class History:
         elif any(s.state.waiting and not s.last_state.terminated for s in shown.container_statuses):
             assert shown.phase == "Pending"
         if shown.phase == "Running" and self.story.pod.spec.restart_policy == "Never":
-            assert any(c.alive or c.rerun for c in self.life.containers.values()), "Running, but nothing is or will be"
+            counted = (c for name, c in self.life.containers.items() if name != HELPER)
+            assert any(c.alive or c.rerun for c in counted), "Running, but nothing is or will be"
 
     def check_grace(self, grace: int) -> None:
         """Who was not stopping yet when the pod is deleted is killed no sooner than its grace period ends, and soon
         after that, whatever its hooks and sidecars do."""
         story = self.story
+        earlier = {name for name, c in self.life.containers.items() if c.stop is not None}
         story.pod = deleted(story.pod, grace)
         self.answer_all()
         stops = {n: c.stop for n, c in self.life.containers.items() if c.state == "running" and c.stop is not None}
-        fresh = {name for name, stop in stops.items() if stop.since == story.now}
+        fresh = stops.keys() - earlier
         story.take(h.KillRun)
         end = story.now + grace
         while story.wake_at is not None and story.wake_at < end:
@@ -226,6 +259,11 @@ class History:
         assert self.life.removing
         assert self.life.sandbox.state == "absent"
         assert not self.alive
+        assert not self.life.resize.writing
+
+
+def resources(cpu: str) -> objects.ResourceRequirements:
+    return objects.ResourceRequirements(requests={"cpu": cpu})
 
 
 @settings(max_examples=1500)
@@ -238,6 +276,8 @@ def test_no_history_breaks_what_always_holds(
     """From nothing or from a pod that is up; on a machine that does at once what it is asked, or in its own time."""
     pod = a_pod(*REGULAR, init=(SIDECAR, PLAIN_INIT), policy=policy)
     pod = with_container(pod, SIDECAR, restart_policy="Always")
+    restarting = (objects.ContainerResizePolicy(resource_name="cpu", restart_policy="RestartContainer"),)
+    pod = with_container(pod, "b", resources=resources("1"), resize_policy=restarting)
     hooks = objects.Lifecycle(post_start=HOOK, pre_stop=HOOK)
     pod = with_container(pod, "a", startup_probe=PROBE, liveness_probe=PROBE, readiness_probe=PROBE, lifecycle=hooks)
     history = History(Story(pod))
