@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from dataclasses import dataclass
@@ -43,8 +42,7 @@ def prepare(pod_dir: Path, container: str, attempt: int, image: Image, layers: P
 
 def remove(pod_dir: Path, container: str, attempt: int) -> None:
     """Takes the directories of an attempt away, if there are any. Nothing may run or be mounted from them any more."""
-    with contextlib.suppress(FileNotFoundError):
-        remove_tree(_directory(pod_dir, container, attempt), aside=pod_dir / "containers" / container)
+    remove_tree(_directory(pod_dir, container, attempt), aside=pod_dir / "containers" / container)
 
 
 def _directory(pod_dir: Path, container: str, attempt: int) -> Path:

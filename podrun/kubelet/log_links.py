@@ -29,10 +29,11 @@ def link(log_dir: Path, link_name: str, log_file: Path) -> None:
 
 def remove(log_dir: Path, pod_log_dir: Path, *, container: str = "", kept: int = -1) -> None:
     """Links into a pod's directory: all, or those of one container but for the run `kept`."""
-    with contextlib.suppress(FileNotFoundError):
-        for entry in os.scandir(log_dir / "containers"):
-            if entry.is_symlink() and _is_meant(Path(os.readlink(entry.path)), pod_log_dir, container, kept):
-                os.unlink(entry.path)
+    with contextlib.suppress(FileNotFoundError), os.scandir(log_dir / "containers") as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):  # another pod's, which is being removed, too
+                if entry.is_symlink() and _is_meant(Path(os.readlink(entry.path)), pod_log_dir, container, kept):
+                    os.unlink(entry.path)
 
 
 def _is_meant(target: Path, pod_log_dir: Path, container: str, kept: int) -> bool:

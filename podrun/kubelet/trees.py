@@ -15,16 +15,16 @@ logger = logging.getLogger(__name__)
 def remove_shaped(directory: Path) -> None:
     """A tree that a container's program may have shaped, to any depth."""
     try:
-        with contextlib.suppress(FileNotFoundError):
-            removal.remove_tree(directory, aside=directory.parent)
+        removal.remove_tree(directory, aside=directory.parent)
     except OSError as error:
         logger.warning("cannot remove %s: %s", directory, error)
 
 
 def remove_own(directory: Path) -> None:
-    """A tree that only podrun writes to."""
+    """A tree that only podrun writes to. Of a log that is just compressed, a file may vanish meanwhile."""
     try:
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(directory)
+        while directory.exists():
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(directory)
     except OSError as error:
         logger.warning("cannot remove %s: %s", directory, error)

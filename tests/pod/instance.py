@@ -282,7 +282,9 @@ class Instance:
             lambda: [group.path for group in self.cgroup_parent.children() if group.path != leaf], 20
         )
         assert not others, f"pods that do not go: {others}; kubelet:\n{self.kubelet_log()[-3000:]}"
-        wait.wait_until(lambda: not self.remains(), "the files of all pods to be gone", 30)
+        with contextlib.suppress(AssertionError):
+            wait.wait_until(lambda: not self.remains(), "the files of all pods to be gone", 30)
+        assert self.remains() == [], self.kubelet_log()[-3000:]
         assert self.stop_kubelet() == 0, self.kubelet_log()
 
     def remains(self) -> list[str]:
