@@ -6,15 +6,17 @@ copied on it, and the kernel locks all mounts of the copy, so no capability insi
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
 
-from podrun.container.newborn import Birth, follow_parent
+from podrun.container.newborn import Birth, StepError, follow_parent
 from podrun.container.plan import ID_COUNT
 from podrun.container.program import Stdio
 from podrun.linux import namespaces, pidfd, prctl
-from podrun.linux.clone3 import CloneFlag, clone3
+from podrun.linux.clone3 import Cloned, CloneFlag, clone3
+from podrun.linux.syscall import SyscallError
 
 
 def create(first_id: int) -> int:
@@ -25,7 +27,7 @@ def create(first_id: int) -> int:
     read_end, write_end = os.pipe2(os.O_CLOEXEC)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
-        pid, child = clone3(CloneFlag.NEWUSER)
+        pid, child = _clone()
         if pid == 0:
             _wait_for_end_of(read_end, write_end)
         try:
@@ -42,6 +44,16 @@ def create(first_id: int) -> int:
         os.close(read_end)
         if write_end >= 0:
             os.close(write_end)
+
+
+def _clone() -> Cloned:
+    try:
+        return clone3(CloneFlag.NEWUSER)
+    except SyscallError as error:
+        if error.errno not in (errno.ENOSPC, errno.EUSERS):
+            raise
+        reason = "user.max_user_namespaces of this machine allows no more user namespaces (hostUsers: false)"
+        raise StepError(error.errno, reason) from error
 
 
 def _wait_for_end_of(read_end: int, write_end: int) -> None:

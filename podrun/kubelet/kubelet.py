@@ -275,6 +275,7 @@ class Kubelet:
             for directory in base.iterdir() if base.is_dir() else ():
                 if directory.name not in wanted:
                     trees.remove_shaped(directory)
+                    self._services.id_ranges.release(directory.name)
                     for log_dir in (paths.log_dir / "pods").glob(f"*_{directory.name}"):
                         log_links.remove(paths.log_dir, log_dir)
                         trees.remove_own(log_dir)

@@ -25,11 +25,11 @@ def prepare(pod: objects.Pod, place: PodPlace, memory: int, claimed: Claimed) ->
     """Make what is on the disk, and see that the rest can be made; done again it changes nothing. Blocks.
 
     `memory`: bytes of the machine; `claimed`: where the volumes are that are claims. PodrunError in the words of the
-    event FailedMount.
+    event FailedMount, OSError.
     """
+    id_ranges.keep(place.pod_dir, place.first_id)
     for volume in pod.spec.volumes:
         try:
-            id_ranges.keep(place.pod_dir, place.first_id)
             if volume.persistent_volume_claim is not None:
                 _link(place.volume("persistent-volume-claim", volume.name), claimed[volume.name])
             else:

@@ -23,7 +23,7 @@ from podrun.controllers.namespaces import Namespaces
 from podrun.errors import PodrunError
 from podrun.image import filesystem
 from podrun.image.store import Images
-from podrun.kubelet import huge_pages, node_policy, node_settings
+from podrun.kubelet import huge_pages, id_ranges, node_policy, node_settings
 from podrun.kubelet import node as this_node
 from podrun.kubelet.account_tokens import AccountTokens
 from podrun.kubelet.id_ranges import IdRanges
@@ -179,7 +179,7 @@ def _services(
         images=images,
         pulls=Pulls(images, paths.pulls_dir, paths.auth_file, _insecure(paths), disk),
         wiring=Wiring(paths.bridge, paths.pod_cidr),
-        id_ranges=IdRanges(paths.pods_dir),
+        id_ranges=IdRanges(paths.pods_dir, id_ranges.subordinate_ids()),
         cluster=resolv.cluster(paths.cluster_dns, paths.cluster_domain),
         hierarchies=hierarchies,
         cgroup_parent=cgroup_parent,

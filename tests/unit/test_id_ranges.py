@@ -29,6 +29,15 @@ def test_each_pod_has_a_range_of_its_own_and_the_machines_users_none(tmp_path: P
     assert id_ranges.lowest_free({ID_COUNT, 3 * ID_COUNT}) == 2 * ID_COUNT
 
 
+def test_what_users_of_the_machine_have_for_containers_of_their_own_is_left_to_them(tmp_path: Path) -> None:
+    file = tmp_path / "subuid"
+    file.write_text("me:100000:65536\n# none\nbroken:x:1\n\nother:400000:1\n")
+    reserved = id_ranges.subordinate_ids((file, tmp_path / "absent"))
+    assert reserved == (range(100000, 165536), range(400000, 400001))
+    assert id_ranges.lowest_free(set(), reserved) == 3 * ID_COUNT
+    assert id_ranges.lowest_free({3 * ID_COUNT, 4 * ID_COUNT, 5 * ID_COUNT}, reserved) == 7 * ID_COUNT
+
+
 def test_the_next_kubelet_finds_what_was_kept(tmp_path: Path) -> None:
     id_ranges.keep(tmp_path / "b", 2 * ID_COUNT)
     id_ranges.keep(tmp_path / "b", 5 * ID_COUNT)  # a second time changes nothing
