@@ -32,7 +32,9 @@ def is_created(pod: Json, name: str = "main") -> bool:
 
 @pytest.mark.vm
 def test_a_container_counts_as_running_when_its_post_start_hook_has_returned(node: Instance, told: Story) -> None:
-    first = told.container("first", "note main; " + manifests.SLEEP, **lifecycle(postStart=noting("hook", until("go"))))
+    probe = noting("probe") | {"periodSeconds": 1}
+    hook = lifecycle(postStart=noting("hook", until("go")))
+    first = told.container("first", "note main; " + manifests.SLEEP, readinessProbe=probe, **hook)
     second = told.container("second", "note second; " + manifests.SLEEP)
     name = told.submit(first, second)
     told.wait_for("hook")
@@ -43,6 +45,8 @@ def test_a_container_counts_as_running_when_its_post_start_hook_has_returned(nod
     assert not pods.container(starting, "first")["ready"]
     assert not is_created(starting, "second"), "the next one starts when the hook has returned"
     assert "second" not in told.lines()
+    assert "probe" not in told.lines(), "it is not asked before it counts as running"
+    assert pods.phase(starting) == "Pending"
 
     told.create("go")
     ready = node.wait_for(name, pods.is_ready, "to be ready")

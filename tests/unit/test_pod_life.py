@@ -398,6 +398,19 @@ def test_sidecars_get_their_signal_at_once_when_the_grace_period_is_over() -> No
     assert story.take(h.KillRun) == [h.KillRun("side", 0)]
 
 
+def test_what_a_sidecar_waits_for_its_turn_is_taken_off_its_grace_period_in_whole_seconds() -> None:
+    pod = with_container(a_pod("a", init=("side",)), "side", restart_policy="Always")
+    story = running(Story(pod))
+    story.pod = deleted(story.pod, grace=10)
+    story.decide()
+    story.now += 4.5
+    story.exits("a", 0)
+    assert story.take(h.SignalRun)[-1] == h.SignalRun("side", 0)
+    assert story.wake_at == story.now + 6
+    story.passes(6)
+    assert story.take(h.KillRun) == [h.KillRun("side", 0)]
+
+
 def test_pre_stop_runs_before_the_signal_and_out_of_the_grace_period() -> None:
     pod = with_container(a_pod("a"), "a", lifecycle=objects.Lifecycle(pre_stop=HOOK))
     story = running(Story(pod))
