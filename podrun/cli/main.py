@@ -131,6 +131,7 @@ def podrun(ctx: click.Context, namespace: str | None, debug: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code: 0; 1 for any error; of `exec`, the command's own; 130 after Ctrl-C."""
+    _open_standard_streams()
     arguments = sys.argv[1:] if arguments is None else arguments
     # --debug is taken from any place before `--`, as kubectl's global options are.
     end = arguments.index("--") if "--" in arguments else len(arguments)
@@ -148,6 +149,22 @@ def main(arguments: list[str] | None = None) -> int:
         if debug and not isinstance(error, QuietFailureError):
             raise
         return _report(error)
+
+
+def _open_standard_streams() -> None:
+    """A caller may have closed descriptors 0, 1 or 2: the next socket or file would take the number, and get what is
+    printed. As Go's runtime does, they become /dev/null."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    if sys.stdin is None:
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def _run(arguments: list[str]) -> int:
@@ -187,6 +204,8 @@ def _report(error: Exception) -> int:
             _complain(error.message if error.message.startswith(said) else f"error: {error.message}")
             if error.hint:
                 _complain(f"hint: {error.hint}")
+        case UnicodeEncodeError(reason="surrogates not allowed", object=str() as text):
+            _complain(f"error: not UTF-8: {os.fsencode(text)!r}")
         case _:
             _complain(f"error: {type(error).__name__}: {error}\nhint: --debug shows where this comes from")
     return 1

@@ -31,6 +31,24 @@ def test_every_verb_explains_itself(cli: Cli, verb: str) -> None:
         assert f"Usage:\n  podrun {verb}" in run.out
 
 
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+def test_closed_standard_streams_are_as_good_as_dev_null(closed: tuple[int, ...]) -> None:
+    script = (
+        "import os, sys; [os.close(int(one)) for one in sys.argv[1:]]; os.execv(sys.executable, [sys.executable, *%r])"
+    )
+    command = ["-m", "podrun.cli", "--help"]
+    run = subprocess.run(
+        [sys.executable, "-c", script % (command,), *map(str, closed)], capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert ("Basic Commands" in run.stdout) == (1 not in closed)
+
+
+def test_an_argument_that_is_not_utf_8_is_named(cli: Cli) -> None:
+    run = cli("get", "pod", "\udcff")
+    assert (run.code, run.err) == (1, "error: not UTF-8: b'\\xff'\n")
+
+
 def test_podrun_alone_lists_its_verbs(cli: Cli) -> None:
     run = cli()
     assert run.code == 0
