@@ -168,14 +168,16 @@ def test_app_armor_confines_where_the_machine_has_it_and_is_an_error_elsewhere(n
         assert (pod["status"]["reason"], pod["status"]["message"]) == ("AppArmor", said)
         return
     mighty = {"capabilities": {"add": ["SYS_ADMIN"]}, "seccompProfile": {"type": "Unconfined"}}
-    types = {"default": {"type": "RuntimeDefault"}, "free": {"type": "Unconfined"}}
+    loaded = {"type": "Localhost", "localhostProfile": "podrun-default"}  # by the container before
+    types = {"default": {"type": "RuntimeDefault"}, "free": {"type": "Unconfined"}, "loaded": loaded}
     containers = (guarded(name, appArmorProfile=profile, **mighty) for name, profile in types.items())
     absent = guarded("absent", appArmorProfile={"type": "Localhost", "localhostProfile": "nobodys"})
     node.apply(manifests.pod("armored", *containers), manifests.pod("absent", absent))
     node.wait_for("armored", pods.is_ready, "to be ready")
     mounting = "cat /proc/self/attr/current; mkdir -p /mnt; mount -t tmpfs none /mnt && echo mounted"
-    confined = node.exec("armored", "sh", "-c", mounting, container="default", check=False)
-    assert (confined.stdout, "denied" in confined.stderr) == ("podrun-default (enforce)\n", True), confined.stderr
+    for name in ("loaded", "default"):
+        confined = node.exec("armored", "sh", "-c", mounting, container=name, check=False)
+        assert (confined.stdout, "denied" in confined.stderr) == ("podrun-default (enforce)\n", True), confined.stderr
     assert node.exec("armored", "cat", "/proc/1/attr/current", container="default").stdout == confined.stdout
     assert node.exec("armored", "sh", "-c", mounting, container="free").stdout == "unconfined\nmounted\n"
     pod = node.wait_for("absent", lambda pod: pods.waiting(pod, "absent").get("message"), "to be refused")

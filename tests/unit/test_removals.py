@@ -25,7 +25,7 @@ def at_once(*works: Callable[[], object]) -> None:
 
 
 def test_a_pod_goes_while_runs_of_it_are_forgotten(tmp_path: Path) -> None:
-    for number in range(20):
+    for number in range(5):
         pod = tmp_path / str(number) / "pod"
         for name in ("a", "b", "c"):
             for place in range(15):
@@ -37,7 +37,7 @@ def test_a_pod_goes_while_runs_of_it_are_forgotten(tmp_path: Path) -> None:
 
 def test_a_log_goes_while_it_is_compressed_and_links_go_beside_those_of_others(tmp_path: Path) -> None:
     logs, links = [tmp_path / "pods" / name for name in ("one", "two")], tmp_path / "containers"
-    for number in range(20):
+    for number in range(8):
         for pod in logs:
             (pod / "main").mkdir(parents=True)
             for run in range(20):
