@@ -197,7 +197,7 @@ class Kubelet:
     def _placed(self) -> Iterator[objects.Pod]:
         """The newest version of every pod that has not ended, with the resources that it holds."""
         for uid, worker in self._workers.items():
-            if not worker.life.final:
+            if not worker.life.ended:
                 stored = self._services.store.by_uid(uid)
                 yield worker.as_allocated(stored if isinstance(stored, objects.Pod) else worker.pod)
 

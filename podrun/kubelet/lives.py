@@ -162,6 +162,11 @@ class PodLife(msgspec.Struct, frozen=True):
     disruption: Disruption | None = None
     removing: bool = False
 
+    @property
+    def ended(self) -> bool:
+        """Nothing of it runs any more: only now is it shown as ended, and others may have what it held."""
+        return bool(self.final) and not any(container.alive for container in self.containers.values())
+
 
 def encode(life: PodLife) -> bytes:
     return msgspec.json.encode(life)

@@ -37,7 +37,7 @@ class ResizeQueue:
         node = self._services.store.get(objects.Node, "", self._services.host.name) if wanting else None
         if node is None:
             return
-        placed = {each.pod.metadata.uid: each.allocated_pod for each in workers if not each.life.final}
+        placed = {each.pod.metadata.uid: each.allocated_pod for each in workers if not each.life.ended}
         for worker in sorted(wanting, key=_order):
             uid = worker.pod.metadata.uid
             others = [scheduler.claim(pod) for other, pod in placed.items() if other != uid]

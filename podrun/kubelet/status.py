@@ -37,14 +37,14 @@ def pod_status(pod: objects.Pod, life: PodLife, host: Host, now: float) -> objec
     init = tuple(_container_status(pod, c, life, init=True) for c in pod.spec.init_containers if shown)
     regular = tuple(_container_status(pod, c, life, init=False) for c in pod.spec.containers if shown)
     ephemeral = tuple(_ephemeral_status(pod, c, life) for c in pod.spec.ephemeral_containers if shown)
-    phase = life.final or _phase(pod, life)
+    phase = _phase(pod, life)
     addresses = host.addresses if pod.spec.host_network else _addresses(pod, life)
     return objects.PodStatus(
         observed_generation=pod.metadata.generation,
         phase=phase,
-        conditions=_conditions(pod, life, phase, now),
-        reason=life.reason,
-        message=life.message,
+        conditions=_conditions(pod, life, life.final or phase, now),
+        reason=life.reason if life.ended else "",
+        message=life.message if life.ended else "",
         host_ip=host.addresses[0] if host.addresses else "",
         host_ips=tuple(objects.HostIP(ip=a) for a in host.addresses),
         pod_ip=addresses[0] if addresses else "",
@@ -171,7 +171,9 @@ def _user(container: ContainerLife) -> objects.ContainerUser:
 
 
 def _phase(pod: objects.Pod, life: PodLife) -> str:
-    """Of a pod that has not ended for good."""
+    """One that ends for good is shown so when its last container has ended (mergePodStatus in pkg/kubelet/status)."""
+    if life.ended:
+        return life.final
     regular = [(spec, life.containers[spec.name]) for spec in pod.spec.containers]
     plain = [life.containers[c.name] for c in outcomes.plain_init(pod.spec)]
     if not life.initialized and not all(map(outcomes.succeeded, plain)):
@@ -180,7 +182,7 @@ def _phase(pod: objects.Pod, life: PodLife) -> str:
         return "Pending"
     if any(container.state == "running" for _, container in regular):
         return "Running"
-    if not all(outcomes.ended_for_good(pod.spec, spec, container, init=False) for spec, container in regular):
+    if life.final or not all(outcomes.ended_for_good(pod.spec, spec, c, init=False) for spec, c in regular):
         return "Running"
     return outcomes.outcome_of_runs(pod.spec, life)
 

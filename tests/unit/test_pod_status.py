@@ -221,6 +221,22 @@ def test_a_final_phase_is_never_left() -> None:
     assert story.take(h.LaunchRun, h.MakeSandbox) == []
 
 
+def test_a_pod_has_ended_when_its_sidecars_have() -> None:
+    pod = with_container(a_pod("a", init=("side",), policy="Never"), "side", restart_policy="Always")
+    story = running(Story(pod))
+    story.exits("a", 0)
+    assert story.status().phase == "Running"
+    story.exits("side", 137)
+    assert story.status().phase == "Succeeded"
+    failing = running(
+        Story(with_container(a_pod("a", init=("side", "i"), policy="Never"), "side", restart_policy="Always"))
+    )
+    failing.exits("i", 1)
+    assert failing.status().phase == "Pending"
+    failing.exits("side", 0)
+    assert failing.status().phase == "Failed"
+
+
 def test_sidecars_end_in_their_order_also_when_only_the_sandbox_is_replaced() -> None:
     pod = with_container(a_pod("a", init=("side",)), "side", restart_policy="Always")
     story = running(Story(pod))
@@ -291,12 +307,15 @@ def test_what_the_eviction_of_a_pod_says() -> None:
     story = running(Story(a_pod("a")))
     story.happens(h.Evicted("The node was low on resource: memory."))
     shown = story.status()
-    assert (shown.phase, shown.reason, shown.message) == ("Failed", "Evicted", "The node was low on resource: memory.")
+    assert (shown.phase, shown.reason) == ("Running", "")
     disrupted = shown.conditions[0]
     assert (disrupted.type, disrupted.status, disrupted.reason) == ("DisruptionTarget", "True", "TerminationByKubelet")
     story.passes(1)
     story.passes(1)
     assert story.take(h.KillRun) == [h.KillRun("a", 0)]
+    story.exits("a", 137)
+    shown = story.status()
+    assert (shown.phase, shown.reason, shown.message) == ("Failed", "Evicted", "The node was low on resource: memory.")
 
 
 # ---- flags -----------------------------------------------------------------------------------------------------------
@@ -334,6 +353,6 @@ def test_a_deadline_that_is_lowered_below_what_has_passed_ends_the_pod_at_once()
     story.passes(100)
     story.pod = with_spec(story.pod, active_deadline_seconds=50)
     story.happens(h.Synced())
-    assert story.status().reason == "DeadlineExceeded"
+    assert story.life.reason == "DeadlineExceeded"
     assert pod_life.grace_of(story.pod) == 30
     assert story.take(h.SignalRun) == [h.SignalRun("a", 0)]
