@@ -89,11 +89,11 @@ def test_programs_that_are_many_or_have_evil_names_are_drawn_safely(node: Instan
     told = seen["containers"]["crowd"]
     assert len(told["processes"]) + told["moreProcesses"] == MANY + 2
     assert told["processes"][0]["argv"][0] == "sh"
+    wait_until(lambda: "sleep 999 · own net" in drawn(node, "odd"), "a process to go apart", step=0.1)
     text = drawn(node, "odd")
     assert "a\\x1b[2J\\nb\\u202e" in text
     assert all(one.isprintable() for one in text.replace("\n", ""))
     assert "more like it" in text
-    assert "sleep 999 · own net" in text
     assert "the machine's own" in text
 
 
