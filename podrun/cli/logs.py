@@ -136,6 +136,9 @@ def command(
     else:
         for source in sources:
             reader.copy(source)
+    if follow and sources and not client.is_up():
+        hint = "containers run on, and are logged on: follow them again"
+        raise PodrunError("the logs were followed to the end of the kubelet, not of the container", hint=hint)
 
 
 def _pod(client: Client, namespace: str, name: str) -> dict[str, Any]:

@@ -98,6 +98,8 @@ class Pulls:
 
     async def log_out(self, registry: str) -> None:
         """Forgets the credential. PullError: there is none."""
+        if not self._auth_file.exists():
+            raise PullError(f"not logged in to {registry}")
         await fetching.log_out(registry, str(self._auth_file))
 
     async def close(self) -> None:

@@ -33,6 +33,8 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 
 def test_a_password_opens_the_registry_until_it_is_taken_back(node: Instance, closed: Registry) -> None:
     image = f"{closed.address}/noise:1"
+    nobody = node.run("image", "logout", closed.address, check=False)
+    assert f"not logged in to {closed.address}" in nobody.stderr
     denied = node.run("image", "pull", image, check=False)
     assert denied.returncode == 1
     assert "pull access denied, repository does not exist or may require authorization" in denied.stderr

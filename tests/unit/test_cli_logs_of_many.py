@@ -13,6 +13,7 @@ PODS = "/api/v1/namespaces/default/pods"
 @pytest.fixture
 def two(server: PreparedServer) -> PreparedServer:
     server.answer(f"GET {PODS}", pod_list(pod("a"), pod("b")))
+    server.answer("GET /healthz", b"ok")
     server.answer(f"GET {PODS}/a/log", b"one\ntwo\n")
     server.answer(f"GET {PODS}/b/log", b"three\n")
     return server
@@ -22,9 +23,9 @@ def test_a_prefix_says_whose_line_it_is(two: PreparedServer, cli: Cli) -> None:
     assert cli("logs", "-l", "x=y", "--prefix").out == "[pod/a/app] one\n[pod/a/app] two\n[pod/b/app] three\n"
     followed = cli("logs", "-f", "-l", "x=y", "--prefix", "--limit-bytes=9", "--since-time=2026-01-02T03:04:05Z")
     assert sorted(followed.out.splitlines()) == ["[pod/a/app] one", "[pod/a/app] two", "[pod/b/app] three"]
-    assert two.asked[-1].query["limitBytes"] == ["9"]
-    assert two.asked[-1].query["sinceTime"] == ["2026-01-02T03:04:05Z"]
-    assert two.asked[-1].query["tailLines"] == ["10"]
+    assert two.asked[-2].query["limitBytes"] == ["9"]
+    assert two.asked[-2].query["sinceTime"] == ["2026-01-02T03:04:05Z"]
+    assert two.asked[-2].query["tailLines"] == ["10"]
 
 
 def test_the_colour_of_a_prefix_is_for_terminals(

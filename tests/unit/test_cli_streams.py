@@ -53,8 +53,18 @@ def test_options_of_logs_become_parameters(server: PreparedServer, cli: Cli) -> 
     }
 
 
+def test_logs_that_end_with_the_kubelet_say_so(server: PreparedServer, cli: Cli) -> None:
+    server.answer(f"GET {WEB}", pod_of("a"))
+    server.answer(f"GET {WEB}/log", b"one\n")
+    server.answer("GET /healthz", b"", 500)
+    run = cli("logs", "web", "-f")
+    assert (run.out, run.code) == ("one\n", 1)
+    assert run.err.startswith("error: the logs were followed to the end of the kubelet, not of the container\nhint: ")
+
+
 @pytest.mark.parametrize("follow", [[], ["-f"]])
 def test_all_containers_may_be_read_with_a_prefix(server: PreparedServer, cli: Cli, follow: list[str]) -> None:
+    server.answer("GET /healthz", b"ok")
     server.answer(f"GET {WEB}", pod_of("a", "b"))
     server.answer(f"GET {WEB}/log", b"one\n")
     run = cli("logs", "web", "--all-containers", "--prefix", *follow)
