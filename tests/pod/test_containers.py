@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,7 @@ KINDS = [
     ("FileOrCreate", "made-file"),
     ("Socket", "socket"),
     ("CharDevice", "/dev/null"),
+    ("BlockDevice", "disk"),
 ]
 
 
@@ -91,14 +93,19 @@ def bind_in(bound: socket.socket, path: Path) -> None:
 def test_a_host_path_of_each_type_is_mounted(node: Instance, tmp_path: Path, kind: str, path: str) -> None:
     (tmp_path / "directory").mkdir()
     (tmp_path / "file").touch()
+    disk = min(entry.name for entry in Path("/sys/dev/block").iterdir()).split(":")
+    os.mknod(tmp_path / "disk", stat.S_IFBLK | 0o666, os.makedev(*map(int, disk)))
     with socket.socket(socket.AF_UNIX) as bound:
         bind_in(bound, tmp_path / "socket")
         volumes = [{"name": "v", "hostPath": {"path": str(tmp_path / path), "type": kind}}]
         container = manifests.busybox(volumeMounts=[{"name": "v", "mountPath": "/seen"}])
         name = f"host-path-{kind.lower() or 'any'}"
         node.apply(manifests.pod(name, container, volumes=volumes), wait=True)
-        flag = {"File": "-f", "FileOrCreate": "-f", "Socket": "-S", "CharDevice": "-c"}.get(kind, "-d")
+        flags = {"File": "-f", "FileOrCreate": "-f", "Socket": "-S", "CharDevice": "-c", "BlockDevice": "-b"}
+        flag = flags.get(kind, "-d")
         assert node.exec(name, "test", flag, "/seen").returncode == 0
+        if kind == "BlockDevice":  # devices are for privileged containers
+            assert "Operation not permitted" in node.exec(name, "head", "-c1", "/seen", check=False).stderr
         node.run("delete", "pod", name, "--now")
         assert (tmp_path / path).exists()
 
