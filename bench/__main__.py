@@ -9,14 +9,15 @@ import sys
 
 from bench import machine, stage, tables
 from bench.measuring import Row, show
-from bench.rows import container_start, image_pull, many_pods, memory, pod_delete, pod_start, probes
+from bench.rows import container_start, image_pull, log_throughput, many_pods, pod_delete, pod_start, probes, tcp
 
 ROWS = {
     "container-start": container_start.measure,
     "pod-start": pod_start.measure,
     "pod-delete": pod_delete.measure,
-    "memory": memory.measure,
     "many-pods": many_pods.measure,
+    "log-throughput": log_throughput.measure,
+    "tcp": tcp.measure,
     "probes": probes.measure,
     "image-pull": image_pull.measure,
 }

@@ -140,6 +140,17 @@ class Podman:
         found: list[dict[str, Any]] = json.loads(self.run("ps", "--all", "--format", "json").output or "[]")
         return found
 
+    def remove_pods(self, names: Sequence[str]) -> None:
+        """By several commands at once: on hosts with cgroup v1 each pod's removal waits three seconds."""
+        with self.namespace.entered():
+            words = ("podman", "pod", "rm", "--force", "--time", "0")
+            removing = [
+                subprocess.Popen([*words, *names[start::10]], env=self.environment, stdout=subprocess.DEVNULL)
+                for start in range(min(10, len(names)))
+            ]
+        for process in removing:
+            process.wait()
+
     def clean_up(self) -> None:
         """Its pods, its control group, its storage."""
         with contextlib.suppress(RuntimeError):

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.peers import IMAGE, OciRuntime, PeersNamespace, Podman
 from bench.podrun_node import Node
@@ -20,6 +21,7 @@ from tests import names
 from tests.images import make_busybox_root
 
 PROGRAM = "/bin/beacon"
+SOURCES = ("beacon", "flood", "wire")
 
 
 @dataclass(slots=True)
@@ -43,6 +45,13 @@ class Stage:
         return path
 
 
+def pod_of(name: str, *command: str) -> dict[str, Any]:
+    """One container with this command, as an object."""
+    container = {"name": "main", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "command": list(command)}
+    spec = {"containers": [container], "terminationGracePeriodSeconds": 1}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+
+
 def pod_text(name: str) -> str:
     image = f"image: {IMAGE}, imagePullPolicy: IfNotPresent"
     containers = "".join(f'  - {{name: {each}, {image}, command: ["{PROGRAM}"]}}\n' for each in ("one", "two"))
@@ -59,8 +68,9 @@ def opened(*, quick: bool) -> Iterator[Stage]:
     podman = Podman(theirs, directory / "podman")
     try:
         root = make_busybox_root(directory / "root")
-        source = Path(__file__).with_name("beacon.c")
-        subprocess.run(["gcc", "-Os", "-s", "-static", "-o", f"{root}{PROGRAM}", source], check=True)
+        for name in SOURCES:
+            source = Path(__file__).with_name(f"{name}.c")
+            subprocess.run(["gcc", "-Os", "-s", "-static", "-o", root / "bin" / name, source], check=True)
         podman.prepare(root)
         with Node(directory) as node:
             node.import_image(root, IMAGE)

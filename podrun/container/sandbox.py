@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cgroups.limits import Limits
-from pause import hold, leave
+from pause import hold, leave, program
 from podrun.container import placement, user_namespace
 from podrun.container.newborn import Birth, Newborn, announce, bear, follow_parent
 from podrun.container.plan import NamespaceMode, SandboxPlan
@@ -21,6 +21,7 @@ class SandboxBirth(Birth):
     plan: SandboxPlan
     v1_tasks: tuple[str, ...]
     user_namespace: int = -1
+    program: int = -1  # what pause becomes, as pause/program has it
     denied: list[str] = field(default_factory=list)  # sysctls that root inside may be able to set
 
 
@@ -50,6 +51,11 @@ def _kinds(plan: SandboxPlan) -> CloneFlag:
 def join_cgroups(birth: SandboxBirth) -> None:
     placement.join_v1_groups(birth.v1_tasks)
     placement.set_oom_score(birth, birth.plan.oom_score_adj)
+
+
+def prepare_program(birth: SandboxBirth) -> None:
+    """As the machine's root, to whom the file then belongs, and whose alone the running program's memory is."""
+    birth.program = program.prepare()
 
 
 def enter_user_namespace(birth: SandboxBirth) -> None:
@@ -108,13 +114,14 @@ def become_pause(birth: SandboxBirth) -> None:
     leave.leave_privileges()
     follow_parent(birth)
     announce(birth, os.getuid(), os.getgid(), ())
-    close_range.close_all_but(())
-    hold.hold()
+    close_range.close_all_but(() if birth.program < 0 else (birth.program,))
+    hold.hold(birth.program)
 
 
 STEPS: tuple[Callable[[SandboxBirth], None], ...] = (
     follow_parent,
     join_cgroups,
+    prepare_program,
     enter_user_namespace,
     set_hostname,
     set_sysctls,

@@ -15,6 +15,7 @@ from container_stage import PATIENCE, PROJECT, Failed, Stage, scratch_pod
 
 from podrun.container import defaults
 from podrun.container.plan import Identity, NamespaceMode
+from tests.wait import wait_until
 
 KINDS = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
 SHARED = NamespaceMode.POD
@@ -51,9 +52,10 @@ def test_pause_with_the_hosts_namespaces_holds_only_the_others(pod: Stage) -> No
 
 def test_pause_is_called_pause_and_has_left_everything_behind(pod: Stage) -> None:
     pid = pod.make_sandbox()["pid"]
+    wait_until(lambda: status_of(pid)["VmData"] == "0 kB", "pause to become its program")
+    wait_until(lambda: status_of(pid)["Name"] == "pause", "it to take its name")
     assert Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0") == b"/pause"
     status = status_of(pid)
-    assert status["Name"] == "pause"
     assert status["Uid"].split() == status["Gid"].split() == ["65535"] * 4
     assert status["Groups"] == ""
     assert {status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {"0" * 16}
@@ -65,6 +67,15 @@ def test_pause_is_called_pause_and_has_left_everything_behind(pod: Stage) -> Non
     assert len(table) == 1
     assert table[0].split()[5].startswith("ro,nosuid,nodev,noexec")
     assert Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[3] == str(pid), "a session of its own"
+
+
+def test_pause_keeps_next_to_no_memory(pod: Stage) -> None:
+    pid = pod.make_sandbox()["pid"]
+
+    def held() -> int:
+        return int(status_of(pid)["VmRSS"].split()[0])
+
+    wait_until(lambda: held() < 200, "pause to have left the interpreter behind")
 
 
 def test_pause_is_in_its_group(pod: Stage) -> None:
