@@ -21,7 +21,7 @@ import prctl as process_names
 from cgroups import hierarchies
 from cgroups.group import Group
 from podrun.container import newborn
-from podrun.linux import close_range, mount, namespaces, pidfd, prctl
+from podrun.linux import close_range, mallopt, mount, namespaces, pidfd, prctl
 from podrun.linux.clone3 import CloneFlag, clone3
 from podrun.linux.mount import MountFlag
 from podrun.shim import journal, messages, wire
@@ -30,6 +30,7 @@ from podrun.shim.shim import Place, Shim
 _WALLED = "--walled"
 _LONGEST_SOCKET_PATH = 107  # bytes, unix(7)
 _BACKLOG = 64
+_KEPT_FREE = 1 << 20  # bytes; a shim that copies a flood of lines into its log would fault all its buffers in each time
 
 
 class Refusal(Exception):
@@ -214,6 +215,7 @@ def main() -> None:
     process_names.set_proctitle("podrun-fork-server")
     process_names.set_name("podrun-forks")
     _fear_no_oom()
+    mallopt.keep_free_memory(_KEPT_FREE)
     hierarchies.current()
     wire.warm_up()
     newborn.warm_up()

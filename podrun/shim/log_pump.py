@@ -175,15 +175,15 @@ def format_entries(text: bytes, head: bytes) -> tuple[bytes, bytes]:
 
     `head` is time and stream, with a space behind.
     """
-    end = text.rfind(b"\n") + 1
-    lines, rest = text[:end], text[end:]
-    if lines and _has_long_line(lines):
-        entries = b"".join(_cut(line, head) + b"\n" for line in lines[:-1].split(b"\n"))
-    elif lines:
-        full = head + b"F "
-        entries = full + lines[:-1].replace(b"\n", b"\n" + full) + b"\n"
-    else:
+    end = text.rfind(b"\n")
+    lines, rest = text[: max(end, 0)], text[end + 1 :]
+    if end < 0:
         entries = b""
+    elif _has_long_line(lines):
+        entries = b"".join(_cut(line, head) + b"\n" for line in lines.split(b"\n"))
+    else:
+        full = head + b"F "
+        entries = b"".join((full, lines.replace(b"\n", b"\n" + full), b"\n"))
     while len(rest) > LONGEST_LINE:
         entries += head + b"P " + rest[:LONGEST_LINE] + b"\n"
         rest = rest[LONGEST_LINE:]
