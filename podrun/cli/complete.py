@@ -14,6 +14,7 @@ import click
 from podrun.cli import command as shared
 from podrun.cli import resources
 from podrun.cli.client import Client
+from podrun.cli.image_words import IMAGES
 from podrun.errors import PodrunError
 
 FILES = ":files"
@@ -120,6 +121,8 @@ def _arguments(client: Client, line: _Line, arguments: list[str], current: str) 
     if line.verb in PODS_ONLY:
         files = [FILES] if line.verb == "cp" and ("/" in current or not current) and arguments else []
         return files or _names(client, resources.POD, line.namespace, current)
+    if line.verb == "image":
+        return _image_arguments(client, line.arguments[0], arguments, current)
     if line.verb == "top" and arguments:
         return _names(client, resources.find(arguments[0]), line.namespace, current)
     if line.verb not in KINDS_FIRST:
@@ -138,6 +141,20 @@ def _names(client: Client, resource: resources.Resource, namespace: str, current
     kind, slash, _ = current.partition("/")
     items = client.get(resource.list_path(namespace or None), {"includeObject": "Metadata"}).get("items") or []
     return [f"{kind}/{one['metadata']['name']}" if slash else one["metadata"]["name"] for one in items]
+
+
+def _image_arguments(client: Client, verb: str, arguments: list[str], current: str) -> list[str]:
+    if verb in ("load", "import"):
+        return [] if arguments else [FILES]
+    if verb not in ("rm", "inspect", "save", "tag") or (verb == "tag" and arguments):
+        return []
+    found = [name for image in client.get(IMAGES)["images"] for name in image["names"]]
+    hub = ("docker.io/library/", "docker.io/")
+    return (
+        found
+        if current.startswith("docker.io/")
+        else [name.removeprefix(hub[0]).removeprefix(hub[1]) for name in found]
+    )
 
 
 def _containers(client: Client, namespace: str, arguments: Sequence[str]) -> list[str]:

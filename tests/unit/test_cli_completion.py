@@ -29,6 +29,8 @@ def pods(server: PreparedServer) -> PreparedServer:
     server.answer("GET /api/v1/namespaces/other/pods", pod_list(pod("far")))
     server.answer("GET /api/v1/namespaces", {"items": [{"metadata": {"name": "other"}}]})
     server.answer(f"GET {PODS}/web", pod())
+    names = ["docker.io/library/busybox:1", "docker.io/me/mine:1", "registry.lan/x:1"]
+    server.answer("GET /podrun/v1/images", {"images": [{"names": names}]})
     return server
 
 
@@ -37,6 +39,10 @@ def pods(server: PreparedServer) -> PreparedServer:
     [
         (["ap"], ["api-resources", "api-versions", "apply"]),
         (["get", "po"], ["pods"]),
+        (["image", "rm", "b"], ["busybox:1"]),
+        (["image", "inspect", "docker.io/"], ["docker.io/library/busybox:1", "docker.io/me/mine:1"]),
+        (["image", "tag", "me/mine:1", ""], []),
+        (["image", "load", ""], [":files"]),
         (["get", "pods", "w"], ["web", "worker"]),
         (["get", "pod/w"], ["pod/web", "pod/worker"]),
         (["get", "pods", "-n", "other", ""], ["far"]),
