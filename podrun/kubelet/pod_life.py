@@ -151,7 +151,7 @@ def _observe_fact(
                 after = _not_started(pod, name, after, "PostStartHookError", before.hook_error)
             return with_container(life, name, after), forget
         case SandboxEnded(attempt):
-            if life.sandbox.state == "ready" and life.sandbox.attempt == attempt:
+            if life.sandbox.state in ("making", "ready") and life.sandbox.attempt == attempt:
                 return replace(life, sandbox=replace(life.sandbox, state="broken")), ()
             return life, ()
         case SandboxStarted() | SandboxFailed():

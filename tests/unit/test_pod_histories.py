@@ -33,6 +33,7 @@ STEPS = st.lists(
         st.tuples(st.just("evict")),
         st.tuples(st.just("reference")),
         st.tuples(st.just("answer")),
+        st.tuples(st.just("answer one")),
         st.tuples(st.just("refuse")),
         st.tuples(st.just("shim dies")),
         st.tuples(st.just("pause dies")),
@@ -49,8 +50,10 @@ class History:
 
     story: Story
     alive: dict[str, int] = field(default_factory=dict)  # the attempt of each container that the machine runs
+    asked: set[tuple[str, int]] = field(default_factory=set)
     launched: set[tuple[str, int]] = field(default_factory=set)
     images: dict[str, str] = field(default_factory=dict)  # with which each was launched last
+    ended_sandboxes: set[int] = field(default_factory=set)  # by attempt
     initialized: bool = False  # the plain init container has succeeded in this sandbox
 
     @property
@@ -88,6 +91,8 @@ class History:
                 story.happens(h.ReferenceChanged())
             case ("answer",):
                 self.answer_all()
+            case ("answer one",):
+                self.answer_one()
             case ("refuse",):
                 self.refuse_one()
             case ("shim dies",) if self.life.sandbox.state == "ready":
@@ -95,8 +100,9 @@ class History:
                 self.alive.clear()
                 self.initialized = False
                 story.happens(h.ShimLost())
-            case ("pause dies",) if self.life.sandbox.state == "ready":
+            case ("pause dies",) if self.life.sandbox.state in ("making", "ready"):
                 self.initialized = False
+                self.ended_sandboxes.add(self.life.sandbox.attempt)
                 story.fact(facts.SandboxEnded(self.life.sandbox.attempt, story.now))
             case ("kubelet dies",):
                 self.kubelet_dies()
@@ -118,19 +124,38 @@ class History:
 
     def answer_all(self) -> None:
         self.story.decide()
+        self.check_asked()
         while asked := self.story.take(*ASKED):
             for effect in asked:
-                if isinstance(effect, h.LaunchRun):
-                    self.check_launch(effect)
-                if isinstance(effect, h.LeaveSandbox):
-                    assert not self.alive, "the sandbox was left although something ran in it"
-                    self.initialized = False
-                if isinstance(effect, h.WriteResources):
-                    self.story.happens(h.ResizeWritten(effect.amounts))
-                self.story.answer(effect)
+                self.answer(effect)
+            self.check_asked()
         before = self.life
         assert [e for e in self.story.decide() if isinstance(e, ASKED)] == [], "the same was asked for twice"
         assert self.life == before, "deciding again changed where the pod stands"
+
+    def answer_one(self) -> None:
+        """The first thing that is asked for, and the others later."""
+        self.story.decide()
+        self.check_asked()
+        asked = self.story.take(*ASKED)
+        self.story.effects += asked[1:]
+        for effect in asked[:1]:
+            self.answer(effect)
+
+    def answer(self, effect: h.Effect) -> None:
+        self.check_asked()
+        if isinstance(effect, h.LaunchRun):
+            if self.life.sandbox.state != "ready":  # what was asked of a sandbox that has ended meanwhile
+                gone = "there is no sandbox"
+                self.story.happens(h.LaunchRefused(effect.container, effect.attempt, "CreateContainerError", gone))
+                return
+            self.note_launch(effect)
+        if isinstance(effect, h.LeaveSandbox):
+            assert not self.alive, "the sandbox was left although something ran in it"
+            self.initialized = False
+        if isinstance(effect, h.WriteResources):
+            self.story.happens(h.ResizeWritten(effect.amounts))
+        self.story.answer(effect)
 
     def refuse_one(self) -> None:
         """The first thing that is asked for can't be had."""
@@ -178,12 +203,25 @@ class History:
 
     # What must hold.
 
-    def check_launch(self, launch: h.LaunchRun) -> None:
-        name, key = launch.container, (launch.container, launch.attempt)
-        policy = self.story.pod.spec.restart_policy
+    def note_launch(self, launch: h.LaunchRun) -> None:
+        key = (launch.container, launch.attempt)
         assert key not in self.launched, "an attempt ran twice"
-        assert name not in self.alive, "two runs of one container"
+        assert launch.container not in self.alive, "two runs of one container"
+        self.launched.add(key)
+        self.alive[launch.container] = launch.attempt
+
+    def check_asked(self) -> None:
+        """Every launch, as soon as it is asked for."""
+        for effect in self.story.effects:
+            if isinstance(effect, h.LaunchRun) and (key := (effect.container, effect.attempt)) not in self.asked:
+                self.asked.add(key)
+                self.check_launch(effect)
+
+    def check_launch(self, launch: h.LaunchRun) -> None:
+        name = launch.container
+        policy = self.story.pod.spec.restart_policy
         assert self.life.sandbox.state == "ready"
+        assert self.life.sandbox.attempt not in self.ended_sandboxes, "something was started in a sandbox without pause"
         assert not self.life.final, "something was started in a pod that had ended"
         assert self.story.pod.metadata.deletion_timestamp is None or self.life.containers[name].state == "launching"
         if name in REGULAR:
@@ -200,8 +238,6 @@ class History:
         if policy == "Never" and name != SIDECAR and name in self.images:
             assert self.images[name] != spec.image, "a container was restarted under Never"
         self.images[name] = spec.image
-        self.launched.add(key)
-        self.alive[name] = launch.attempt
 
     def check_shown(self) -> None:
         """The status never contradicts what is known."""
@@ -285,6 +321,7 @@ def test_no_history_breaks_what_always_holds(
         history.bring_up()
     for step in steps:
         history.take_step(step)
+        history.check_asked()
         history.check_shown()
         if is_prompt:
             history.answer_all()

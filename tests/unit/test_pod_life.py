@@ -319,6 +319,18 @@ def test_a_sandbox_that_was_being_made_when_kubelet_and_shim_died_is_made_as_ano
     assert story.take(h.MakeSandbox) == [h.MakeSandbox(1)]
 
 
+def test_a_sandbox_whose_pause_died_while_its_network_was_made_is_made_again() -> None:
+    story = Story(a_pod("a"))
+    story.decide()
+    story.happens(h.VolumesReady())
+    assert story.take(h.MakeSandbox) == [h.MakeSandbox(0)]
+    story.fact(facts.SandboxEnded(0, story.now))
+    story.happens(h.SandboxReady(0, ("10.0.0.2",)))
+    story.answer_all()
+    assert (story.life.sandbox.state, story.life.sandbox.attempt) == ("ready", 1)
+    assert story.life.containers["a"].state == "running"
+
+
 def test_a_clock_that_is_set_back_lengthens_no_wait() -> None:
     story = running(Story(a_pod("a")))
     for _ in range(2):
