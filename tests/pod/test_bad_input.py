@@ -38,7 +38,10 @@ spec:
         (POD.replace("name: bad", "name: Bad_"), ['metadata.name: Invalid value: "Bad_": a lowercase RFC 1123']),
         (POD.replace("name: a,", "name: a, name: b,"), ['duplicate field "spec.containers[0].name"']),
         (POD.replace('image: "busybox:1"', "command: [x]"), ["spec.containers[0].image: Required value"]),
-        (POD.replace("spec:", "spec:\n  hostPID: true"), ["spec.hostPID: Forbidden: podrun does not carry"]),
+        (
+            POD.replace("spec:", "spec:\n  runtimeClassName: kata"),
+            ["spec.runtimeClassName: Forbidden: podrun does not carry"],
+        ),
         ("a: &a [x]\nb: &b [*a,*a]\n" + "".join(f"c{n}: &c{n} [*b,*b]\n" for n in range(9)), []),
     ],
     ids=[
