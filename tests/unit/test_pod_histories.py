@@ -249,7 +249,7 @@ class History:
             running_now = known.state == "running"
             assert one.state.running is None or running_now
             assert not one.ready or one.state.terminated or running_now
-            on_its_way = known.state in ("pulling", "launching")  # shown as it was before, until it is there
+            on_its_way = known.state in ("waiting", "pulling", "launching")  # not counted until it is there
             assert one.restart_count in ((known.attempt, known.attempt - 1) if on_its_way else (known.attempt,))
         if self.life.final:
             assert shown.phase in ((self.life.final,) if self.life.ended else ("Pending", "Running"))
