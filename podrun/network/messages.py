@@ -8,10 +8,11 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from pyroute2.netlink.rtnl import ifaddrmsg, ifinfmsg, ndmsg, rtmsg
-
-from podrun.network import netlink
+from podrun.network import bare_pyroute2, netlink
 from podrun.network.addresses import Address, Interface
+
+bare_pyroute2.prepare()
+from pyroute2.netlink.rtnl import ifaddrmsg, ifinfmsg, ndmsg, rtmsg  # noqa: E402
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
