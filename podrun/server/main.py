@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -55,6 +56,7 @@ def run(paths: Paths) -> None:
     if os.geteuid() != 0:
         raise PodrunError("cannot run the kubelet: must be run as root", hint="use sudo")
     _check_settings(paths)
+    gc.freeze()  # what was imported stays: no collection looks through it
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     with _only_one(paths), _in_its_group(paths) as (hierarchies, cgroup_parent):
         asyncio.run(_serve(paths, hierarchies, cgroup_parent))
