@@ -289,6 +289,7 @@ def _replace_sandbox(turn: _Turn) -> None:
     """Pause or shim is gone: end what still runs, take the rest away, and start anew if anything is to run."""
     if alive := turn.alive:
         _stop(turn, alive)
+        _rerun_what_stops(turn)
         return
     if turn.pod.spec.restart_policy == "Never":
         for name, container in turn.life.containers.items():
@@ -298,6 +299,14 @@ def _replace_sandbox(turn: _Turn) -> None:
         text = "Pod sandbox changed, it will be killed and re-created."
         turn.effects.append(Emit("Normal", "SandboxChanged", text))
     _leave(turn)
+
+
+def _rerun_what_stops(turn: _Turn) -> None:
+    """Who ends only because its sandbox did runs again in the next one, also when it ends well (computePodActions)."""
+    for spec in (*turn.pod.spec.init_containers, *turn.pod.spec.containers):
+        container = turn.life.containers[spec.name]
+        if container.state == "running" and objects.effective_restart_policy(turn.pod.spec, spec) != "Never":
+            turn.set(spec.name, replace(container, rerun=True))
 
 
 def _wind_down(turn: _Turn) -> None:

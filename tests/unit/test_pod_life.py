@@ -331,6 +331,17 @@ def test_a_sandbox_whose_pause_died_while_its_network_was_made_is_made_again() -
     assert story.life.containers["a"].state == "running"
 
 
+@pytest.mark.parametrize(("policy", "again"), [("Always", True), ("OnFailure", True), ("Never", False)])
+def test_who_ends_well_because_its_sandbox_ended_runs_again(policy: str, again: bool) -> None:
+    story = running(Story(a_pod("a", policy=policy)))
+    story.fact(facts.SandboxEnded(0, story.now))
+    assert story.take(h.SignalRun) == [h.SignalRun("a", 0)]
+    story.exits("a", 0)
+    story.answer_all()
+    assert (story.life.containers["a"].state == "running") is again
+    assert story.status().phase == ("Running" if again else "Succeeded")
+
+
 def test_a_clock_that_is_set_back_lengthens_no_wait() -> None:
     story = running(Story(a_pod("a")))
     for _ in range(2):
