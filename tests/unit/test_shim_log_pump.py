@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import random
 import re
@@ -10,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from podrun.shim import log_compression, log_pump
+from podrun.shim import log_pump
 from podrun.shim.log_pump import LONGEST_LINE, LogFile, LogStream, format_entries
-from podrun.shim.loop import Loop
 
 ENTRY = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z) (stdout|stderr) ([FP]) (.*)", re.DOTALL)
 HEAD = b"T stdout "
@@ -174,25 +172,3 @@ def test_all_rotated_files_but_the_newest_are_handed_on(path: Path) -> None:
         file.append(b"%d" % number * 89 + b"\n")
     assert len(list(path.parent.iterdir())) == 4
     assert not any(name.endswith(".gz") for name in handed)
-
-
-def test_a_rotated_file_is_compressed_in_a_child(path: Path) -> None:
-    rotated = path.with_name("0.log.20260101-000000")
-    rotated.write_bytes(b"text\n" * 100000)
-    loop = Loop(lambda error: None)
-    compressor = log_compression.Compressor(loop, delay=0.0)
-    compressor.compress(str(rotated))
-    compressor.compress(str(path.with_name("0.log.20250101-000000")))  # deleted meanwhile
-    packed = rotated.with_name(rotated.name + ".gz")
-
-    def look() -> None:
-        if packed.exists() and not rotated.exists():
-            loop.stop()
-        else:
-            loop.after(0.01, look)
-
-    look()
-    loop.run()
-    assert gzip.decompress(packed.read_bytes()) == b"text\n" * 100000
-    assert [entry.name for entry in path.parent.iterdir()] == [packed.name]
-    assert packed.stat().st_mode & 0o777 == 0o640
