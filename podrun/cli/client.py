@@ -168,7 +168,10 @@ class Client:
         with self._sent(_head(method, path, query, headers)).connection as connection:
             received = b""
             while True:
-                piece, descriptors, _, _ = recv_fds(connection, _PIECE, 1)
+                try:
+                    piece, descriptors, _, _ = recv_fds(connection, _PIECE, 1)
+                except ConnectionError:  # As good as its end: the kubelet was killed.
+                    piece, descriptors = b"", []
                 if descriptors:
                     os.set_inheritable(descriptors[0], False)
                     return descriptors[0]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
 from podrun.cli import port_forward
+from podrun.cli.client import Client
 from podrun.cli.port_forward import Forward
+from podrun.errors import PodrunError
 from tests.fakes.cli_runs import Cli, pod
 from tests.fakes.prepared_server import PreparedServer
 
@@ -63,3 +66,19 @@ def test_bytes_pass_both_ways_and_one_end_may_close_first() -> None:
     copying.join()
     for one in (client, left, right):
         one.close()
+
+
+def test_a_kubelet_that_is_killed_before_its_answer_is_an_error_in_words(tmp_path: Path) -> None:
+    def hang_up(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1, socket.MSG_PEEK)  # What nobody read resets the connection.
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        server = threading.Thread(target=hang_up, args=(listener,))
+        server.start()
+        with pytest.raises(PodrunError, match="closed the connection without an answer"):
+            Client(tmp_path / "s").receive_descriptor("POST", "/portforward")
+        server.join()
