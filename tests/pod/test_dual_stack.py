@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests import wait
 from tests.pod import manifests, pods
 from tests.pod.conftest import MakeInstance
 from tests.pod.instance import Instance, Json
@@ -37,13 +38,16 @@ def test_a_pod_has_two_addresses_and_is_reached_by_both(node: Instance) -> None:
     one, two = (node.wait_for(name, pods.is_ready, "to be ready") for name in ("one", "two"))
     for pod in (one, two):
         assert [":" in ip for ip in ips(pod)] == [False, True]
-        lines = node.log_lines(pod)
-        assert lines[0] == ",".join(ips(pod))
-        assert lines[-2:] == [f"{ip}\t{pod['metadata']['name']}" for ip in ips(pod)]
+        hosts = [f"{ip}\t{pod['metadata']['name']}" for ip in ips(pod)]
+        wait.wait_until(lambda pod=pod, hosts=hosts: node.log_lines(pod)[-2:] == hosts, "the hosts file to be shown")
+        assert node.log_lines(pod)[0] == ",".join(ips(pod))
     node.kill_kubelet()
     node.start_kubelet()
     ip, ip6 = ips(two)
     fetches = f"wget -q -O - http://{ip}/; wget -q -O - http://[{ip6}]/"
-    assert node.exec("one", "sh", "-c", fetches).stdout.split() == ["two", "two"]
+    wait.wait_until(
+        lambda: node.exec("one", "sh", "-c", fetches, check=False).stdout.split() == ["two", "two"],
+        "both addresses to answer",
+    )
     listed = node.request("GET", "/api/v1/nodes")["items"][0]["spec"]["podCIDRs"]
     assert ",".join(listed) == node.paths.pod_cidr
