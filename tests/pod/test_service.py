@@ -19,6 +19,7 @@ from tests.pod import manifests
 pytestmark = pytest.mark.systemd
 
 PODRUN = Path(sys.executable).with_name("podrun")
+PROJECT = Path(__file__).parents[2]
 
 
 def run(*words: str | Path, stdin: str | None = None) -> str:
@@ -104,3 +105,29 @@ def test_a_stopped_service_leaves_its_pods_running_and_can_start_again(pod: str)
     run("systemctl", "start", "podrun")
     wait.wait_until(lambda: can_exec(pod), "exec into the adopted container")
     assert container_pid(pod) == container
+
+
+def test_a_command_starts_the_stopped_service_and_its_log_is_the_journal(pod: str) -> None:
+    container = container_pid(pod)
+    run("systemctl", "stop", "podrun")
+    assert pod in run(PODRUN, "get", "pods")
+    assert run("systemctl", "is-active", "podrun").strip() == "active"
+    assert container_pid(pod) == container
+    assert "serving /run/podrun/podrun.sock" in run(PODRUN, "system", "logs")
+
+
+def test_uninstalling_and_resetting_leave_nothing(image: None) -> None:
+    run(PODRUN, "apply", "--wait", "-f", "-", stdin=json.dumps(manifests.pod(names.unique("last-"))))
+    said = run(PROJECT / "setup" / "install", "--undo")
+    try:
+        assert "pods, images and objects are still there" in said
+        assert not Path("/etc/systemd/system/podrun.service").is_symlink()
+        assert not Path("/usr/local/bin/podrun").is_symlink()
+        run(PODRUN, "system", "reset", "--force")
+        assert [place for place in ("/run/podrun", "/sys/fs/cgroup/podrun") if Path(place).exists()] == []
+        assert list(Path("/var/lib/podrun").glob("*")) == []  # itself a mount point in this VM
+        assert "podrun0" not in run("ip", "-br", "link")
+        assert "podrun" not in run("nft", "list", "ruleset")
+    finally:
+        run(PROJECT / "setup" / "install")
+        run("systemctl", "enable", "--now", "podrun")
