@@ -61,9 +61,12 @@ show podrun logs localhost -c client --tail 3
 answered
 show podrun exec localhost -c client -- wget -q -O - http://localhost:8080/
 
-step "6. What Kubernetes would say about it"
+step "6. The pod as the kernel has it"
+show podrun tree localhost
+
+step "7. What Kubernetes would say about it"
 show podrun describe pod localhost
 
-step "7. And away: nothing is left behind"
+step "8. And away: nothing is left behind"
 show podrun delete pod localhost
 show podrun get pods
