@@ -22,7 +22,6 @@ spec:
 """
 
 
-@pytest.mark.vm
 @pytest.mark.parametrize(
     ("text", "words"),
     [

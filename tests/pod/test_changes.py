@@ -13,8 +13,6 @@ from tests.pod.instance import NAMESPACE, Instance
 
 Json = dict[str, Any]
 
-pytestmark = pytest.mark.vm
-
 TWO = (manifests.busybox("main"), manifests.busybox("other"))
 
 
@@ -23,6 +21,7 @@ def patch(node: Instance, name: str, change: Json) -> None:
     node.request("PATCH", f"{NAMESPACE}/pods/{name}", body, "application/strategic-merge-patch+json")
 
 
+@pytest.mark.vm
 def test_a_new_image_restarts_its_container_alone(node: Instance) -> None:
     node.apply(manifests.pod("change", *TWO), wait=True)
     before = node.pod("change")

@@ -13,8 +13,6 @@ from tests.pod.instance import Instance
 
 Json = dict[str, Any]
 
-pytestmark = pytest.mark.vm
-
 
 def scheduled(pod: Json) -> Json:
     """The condition PodScheduled; empty before there is one."""
@@ -48,6 +46,7 @@ def whole_node(instance: Instance) -> int:
     return int(the_node(instance)["status"]["allocatable"]["cpu"])
 
 
+@pytest.mark.vm
 def test_a_pod_waits_for_room_and_starts_when_another_goes(own_node: Instance) -> None:
     total = whole_node(own_node)
     own_node.submit(manifests.pod("first", manifests.busybox(**cpus(total - 0.1))))
@@ -150,6 +149,7 @@ def test_a_finished_pod_makes_room(own_node: Instance) -> None:
     assert pods.phase(own_node.pod("once")) == "Succeeded"
 
 
+@pytest.mark.vm
 def test_a_pod_that_names_the_node_is_rejected_by_the_kubelet(node: Instance) -> None:
     name = the_node(node)["metadata"]["name"]
     total = whole_node(node)

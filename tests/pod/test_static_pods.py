@@ -16,8 +16,6 @@ from tests.pod.instance import Instance
 
 Json = dict[str, Any]
 
-pytestmark = pytest.mark.vm
-
 
 @pytest.fixture
 def folder(own_node: Instance) -> Iterator[Path]:
@@ -49,6 +47,7 @@ def events_of_node(instance: Instance) -> list[str]:
     return [each["message"] for each in found if each["involvedObject"]["kind"] == "Node"]
 
 
+@pytest.mark.vm
 def test_pods_come_change_and_go_with_their_files(own_node: Instance, folder: Path) -> None:
     name = static(own_node, "web")
     put(folder, "web.yaml", manifests.pod("web"))
@@ -112,6 +111,7 @@ def names_of(node: Instance, kind: str) -> list[str]:
     return [each["metadata"]["name"] for each in node.request("GET", f"/api/v1/namespaces/default/{kind}")["items"]]
 
 
+@pytest.mark.vm
 def test_config_maps_and_secrets_of_the_folder_serve_its_pods(own_node: Instance, folder: Path) -> None:
     name, home = static(own_node, "web"), "/api/v1/namespaces/default"
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"A": "1"}}
