@@ -9,11 +9,12 @@ import sys
 
 from bench import machine, stage, tables
 from bench.measuring import Row, show
-from bench.rows import container_start, image_pull, log_throughput, many_pods, pod_delete, pod_start, probes, tcp
+from bench.rows import container_start, image_pull, log_throughput, many_pods, pod_delete, pod_start, probes, steps, tcp
 
 ROWS = {
     "container-start": container_start.measure,
     "pod-start": pod_start.measure,
+    "steps": steps.measure,
     "pod-delete": pod_delete.measure,
     "many-pods": many_pods.measure,
     "log-throughput": log_throughput.measure,

@@ -18,6 +18,8 @@ Json = dict[str, Any]
 
 
 class Node(Instance):
+    asked = 0  # CLOCK_MONOTONIC, nanoseconds, of the last request that was waited for
+
     def __enter__(self) -> Node:
         super().__enter__()
         return self
@@ -53,7 +55,7 @@ class Node(Instance):
 
     def _until(self, seen: Callable[[Json], bool], *request: Any) -> float:
         with self.watching() as events:
-            asked = time.monotonic_ns()
+            self.asked = asked = time.monotonic_ns()
             self.request(*request)
             for event in events:
                 if seen(event):
