@@ -21,10 +21,10 @@ SETTLING, WATCHED = 10.0, 60.0  # seconds
 
 def measure(stage: Stage) -> Iterator[Row]:
     count, most = (10, 20) if stage.quick else (COUNT, MOST - 1)  # a node takes 110, and one is resident
-    yield _row(most, {"podrun": _starts(stage, most, 2 if stage.quick else 5)})
+    yield _row(most, {"podrun": _starts(stage, most, 2 if stage.quick else 3)})
     names = _names(count)
     manifest = stage.manifest(*names)
-    own = _starts(stage, count, 2 if stage.quick else 10, keep=True)
+    own = _starts(stage, count, 2 if stage.quick else 5, keep=True)
     yield from _held(stage, names)
     yield _idle(stage, names)
     theirs = stage.podman.run("play", "kube", manifest).milliseconds
