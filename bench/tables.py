@@ -43,7 +43,7 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.1f}" if value < 100 else f"{value:.0f}"
+    return f"{value:.2g}" if value < 1 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
 def write(figures: str) -> None:
