@@ -62,7 +62,12 @@ class Source:
 )
 @click.argument("arguments", nargs=-1)
 @click.option("-c", "--container", default="", help="Print the logs of this container")
-@click.option("-f", "--follow", is_flag=True, help="Specify if the logs should be streamed.")
+@click.option(
+    "-f",
+    "--follow",
+    is_flag=True,
+    help="Specify if the logs should be streamed, those of later runs of the container too.",
+)
 @click.option(
     "-p", "--previous", is_flag=True, help="Print the logs of the previous run of the container, if there is one."
 )
@@ -115,6 +120,7 @@ def command(
         container = container or "".join(arguments[1:])
     query: Query = {
         "follow": follow,
+        "followRestarts": follow,
         "previous": previous,
         "timestamps": timestamps,
         "tailLines": None if tail == -1 else str(tail),

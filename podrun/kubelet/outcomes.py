@@ -6,19 +6,19 @@ Rules: pkg/kubelet/kubelet_pods.go (getPhase), KEP-753 (sidecars never count), K
 from __future__ import annotations
 
 from podrun.api import objects
-from podrun.kubelet.lives import ContainerLife, FinalPhase, PodLife, Run
+from podrun.kubelet.lives import ContainerLife, FinalPhase, PodLife
 
 
-def restarts_after(spec: objects.PodSpec, container: objects.Container, run: Run, *, init: bool) -> bool:
-    """Whether a finished run is followed by another: the container's rules, its policy, the pod's policy."""
+def restarts_after(spec: objects.PodSpec, container: objects.Container, code: int, *, init: bool) -> bool:
+    """Whether a run that ended with `code` is followed by another: by the container's rules or policy, or the pod's."""
     for rule in container.restart_policy_rules:
         codes = rule.exit_codes
-        if rule.action == "Restart" and codes is not None and (run.code in codes.values) == (codes.operator == "In"):
+        if rule.action == "Restart" and codes is not None and (code in codes.values) == (codes.operator == "In"):
             return True
     policy = objects.effective_restart_policy(spec, container)
     if policy == "Always":
-        return not init or objects.is_sidecar(container) or run.code != 0
-    return policy == "OnFailure" and run.code != 0
+        return not init or objects.is_sidecar(container) or code != 0
+    return policy == "OnFailure" and code != 0
 
 
 def plain_init(spec: objects.PodSpec) -> tuple[objects.Container, ...]:
@@ -37,7 +37,7 @@ def succeeded(container: ContainerLife) -> bool:
 def ended_for_good(spec: objects.PodSpec, container: objects.Container, life: ContainerLife, *, init: bool) -> bool:
     if life.state != "ended" or life.run is None or life.rerun:
         return False
-    return not restarts_after(spec, container, life.run, init=init)
+    return not restarts_after(spec, container, life.run.code, init=init)
 
 
 def outcome(spec: objects.PodSpec, life: PodLife) -> FinalPhase:
@@ -58,7 +58,7 @@ def outcome_of_lost_sandbox(spec: objects.PodSpec, life: PodLife) -> FinalPhase:
         for c in (*plain_init(spec), *spec.containers)
         if (known := life.containers[c.name]).has_run
     ]
-    ended = all(run is not None and not restarts_after(spec, c, run, init=init) for c, run, init in runs)
+    ended = all(run is not None and not restarts_after(spec, c, run.code, init=init) for c, run, init in runs)
     return outcome_of_runs(spec, life) if runs and ended else ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from podrun.api import objects, status_errors
+from podrun.kubelet import outcomes
 
 
 def choose(pod: objects.Pod, wanted: str) -> str:
@@ -75,6 +76,26 @@ def is_over(pod: objects.Pod | None, container: str, attempt: int) -> bool:
     if found is None or found.restart_count > attempt:
         return True
     return found.restart_count == attempt and found.state.running is None
+
+
+def newer_attempt(pod: objects.Pod, container: str, attempt: int) -> int | None:
+    """The run that has begun since."""
+    found = status(pod, container)
+    if found is None or found.restart_count <= attempt or found.state.waiting is not None:
+        return None
+    return found.restart_count
+
+
+def runs_again(pod: objects.Pod, container: str) -> bool:
+    """Whether the container runs, or will once more."""
+    found = status(pod, container)
+    if found is None or pod.metadata.deletion_timestamp is not None or pod.status.phase in ("Succeeded", "Failed"):
+        return False
+    ended = found.state.terminated
+    spec = next((one for one in (*pod.spec.init_containers, *pod.spec.containers) if one.name == container), None)
+    if ended is None or spec is None:
+        return ended is None
+    return outcomes.restarts_after(pod.spec, spec, ended.exit_code, init=spec in pod.spec.init_containers)
 
 
 def check_exec(pod: objects.Pod, container: str, what: str = "exec into") -> None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aiohttp import web
@@ -45,7 +45,10 @@ async def read_log(request: web.Request) -> web.StreamResponse:
         formatter = Formatter(options.selection)
         await _send(response, log, formatter)
         if options.follow and not options.previous:
-            await _follow(response, log, formatter, _Run(server.store, pod, container, attempt, directory))
+            run = _Run(server.store, pod, container, attempt, directory)
+            await _follow(response, log, formatter, run)
+            if context.boolean(request, "followRestarts"):
+                await _follow_restarts(response, formatter, run)
     await response.write_eof()
     return response
 
@@ -91,12 +94,13 @@ class _Run:
     attempt: int
     directory: Path
 
-    def is_over(self) -> bool:
+    def newest_pod(self) -> objects.Pod | None:
         metadata = self.pod.metadata
         now = self.store.get(objects.Pod, metadata.namespace, metadata.name)
-        if now is None or now.metadata.uid != metadata.uid:
-            return True
-        return containers.is_over(now, self.container, self.attempt)
+        return now if now is not None and now.metadata.uid == metadata.uid else None
+
+    def is_over(self) -> bool:
+        return containers.is_over(self.newest_pod(), self.container, self.attempt)
 
 
 async def _follow(response: web.StreamResponse, log: log_files.RunLog, formatter: Formatter, run: _Run) -> None:
@@ -114,6 +118,28 @@ async def _follow(response: web.StreamResponse, log: log_files.RunLog, formatter
                 await wakeup.wait()
         finally:
             watcher.cancel()
+
+
+async def _follow_restarts(response: web.StreamResponse, formatter: Formatter, run: _Run) -> None:
+    """Every later run of the container too, as kubelets do not: until none follows, or the pod is deleted."""
+    while not formatter.is_full and (attempt := await _next_attempt(run)) is not None:
+        run = replace(run, attempt=attempt)
+        with log_files.RunLog(run.directory, attempt) as log:
+            await _follow(response, log, formatter, run)
+
+
+async def _next_attempt(run: _Run) -> int | None:
+    """None: there will be none."""
+    while (pod := run.newest_pod()) is not None and containers.runs_again(pod, run.container):
+        if (attempt := containers.newer_attempt(pod, run.container, run.attempt)) is not None:
+            return attempt
+        with contextlib.suppress(ExpiredError), run.store.watch(objects.Pod, run.pod.metadata.namespace) as changes:
+            async for change in changes:
+                if change.object.metadata.uid == run.pod.metadata.uid and change.object != pod:
+                    break
+            else:
+                return None  # The store is being closed.
+    return None
 
 
 async def _wake_at_end(run: _Run, wakeup: asyncio.Event) -> None:

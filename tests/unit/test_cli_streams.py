@@ -45,7 +45,7 @@ def test_options_of_logs_become_parameters(server: PreparedServer, cli: Cli) -> 
     server.answer(f"GET {WEB}/log", b"")
     cli("logs", "pod/web", "-c", "b", "-f", "-p", "--tail=0", "--since=2m", "--timestamps", "--limit-bytes=9")
     assert server.asked[1].query == {
-        **{name: ["true"] for name in ("follow", "previous", "timestamps")},
+        **{name: ["true"] for name in ("follow", "followRestarts", "previous", "timestamps")},
         "container": ["b"],
         "tailLines": ["0"],
         "sinceSeconds": ["120"],

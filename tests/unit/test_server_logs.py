@@ -135,6 +135,21 @@ def test_following_ends_with_a_restart_a_deletion_and_a_limit(tmp_path: Path) ->
     play(tmp_path, scenario)
 
 
+def test_restarts_are_followed_where_asked_until_none_will_come(tmp_path: Path) -> None:
+    async def scenario(api: Api) -> None:
+        directory = await start(api, "one")
+        async with api.stream(f"{LOG}?follow=1&followRestarts=true") as stream:
+            assert await stream.readline() == b"one\n"
+            await api.set_status("web", objects.PodStatus(phase="Running", container_statuses=(ended(),)))
+            (directory / "1.log").write_bytes(entries("two"))
+            await api.set_status("web", running(restarts=1))
+            assert await stream.readline() == b"two\n"
+            await api.set_status("web", objects.PodStatus(phase="Failed", container_statuses=(ended(1),)))
+            assert await stream.read() == b""
+
+    play(tmp_path, scenario)
+
+
 def test_following_a_run_that_has_ended_ends_at_once(tmp_path: Path) -> None:
     async def scenario(api: Api) -> None:
         await start(api, "one")
