@@ -61,7 +61,8 @@ def test_a_flood_of_logs_takes_only_so_much_of_the_disk(make_instance: MakeInsta
 
         wait.wait_until(lambda: turns() >= 8, "many rotations", 60)
         neighbour_is_fine(node, "flood")
-        assert len(node.run("logs", "flood", "-c", "flood", "--tail=5").stdout.splitlines()) == 5
+        # More lines come while these are read.
+        assert len(node.run("logs", "flood", "-c", "flood", "--tail=5").stdout.splitlines()) >= 5
         sizes = [size for path in directory.iterdir() if (size := size_of(path)) is not None]
         assert len(sizes) <= 4, "three, and one that is being compressed"
         assert sum(sizes) <= 4 * (MIB + 128 * 1024)
