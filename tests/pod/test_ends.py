@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests import wait
 from tests.pod import manifests, pods, story
 from tests.pod.api import Refusal
 from tests.pod.instance import NAMESPACE, Instance
@@ -47,7 +48,8 @@ def as_applied(pod: Json, **spec: Any) -> Json:
 @pytest.mark.vm
 def test_a_pod_that_is_longer_active_than_its_deadline_fails(node: Instance, told: Story) -> None:
     container = told.container(script=f"note start; {story.obedient('term')}")
-    name = told.submit(container, activeDeadlineSeconds=2, terminationGracePeriodSeconds=600)
+    deadline = max(2, round(wait.patient(0.75)))  # the container has to start before it
+    name = told.submit(container, activeDeadlineSeconds=deadline, terminationGracePeriodSeconds=600)
     told.wait_for("start")
     pod = node.wait_for(name, lambda pod: pods.has_ended(pod) and pods.terminated(pod), "to end")
     assert pods.phase(pod) == "Failed"
