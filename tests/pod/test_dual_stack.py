@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import secrets
 from collections.abc import Iterator
 
@@ -20,7 +21,7 @@ IPS = [{"name": "IPS", "valueFrom": {"fieldRef": {"fieldPath": "status.podIPs"}}
 @pytest.fixture
 def node(make_instance: MakeInstance) -> Iterator[Instance]:
     instance = make_instance()
-    unique_local = f"fd{secrets.token_hex(1)}:{secrets.token_hex(2)}:{secrets.token_hex(2)}::/64"
+    unique_local = ipaddress.ip_network(f"fd{secrets.token_hex(1)}:{secrets.token_hex(2)}:{secrets.token_hex(2)}::/64")
     instance.paths = dataclasses.replace(instance.paths, pod_cidr=f"{instance.paths.pod_cidr},{unique_local}")
     instance.environment |= instance.paths.environment()
     with instance:
