@@ -28,42 +28,76 @@ class ClaimedDirectory:
     type: str | None = None
 
 
+class UnusableClaimError(PodrunError):
+    """In kube-scheduler's words; `processing` says it in the kubelet's (volumemanager/populator)."""
+
+    def __init__(self, message: str, processing: str) -> None:
+        super().__init__(message)
+        self.processing = processing
+
+
 def directory_of(store: Store, namespace: str, claim: str) -> ClaimedDirectory:
-    """PodrunError: there is no such claim, or it has no volume yet."""
+    """UnusableClaimError: there is no such claim, or it has no volume yet."""
     found = store.get(objects.PersistentVolumeClaim, namespace, claim)
     if found is None:
-        raise PodrunError(f'persistentvolumeclaim "{claim}" not found')
+        missing = f'failed to fetch PVC from API server: persistentvolumeclaims "{claim}" not found'
+        raise UnusableClaimError(f'persistentvolumeclaim "{claim}" not found', missing)
     if found.metadata.deletion_timestamp is not None:
-        raise PodrunError(f'persistentvolumeclaim "{claim}" is being deleted')
+        raise UnusableClaimError(f'persistentvolumeclaim "{claim}" is being deleted', "PVC is being deleted")
     if found.status.phase == "Lost":
-        raise PodrunError(f'persistentvolumeclaim "{claim}" bound to non-existent persistentvolume ')
+        text = f'persistentvolumeclaim "{claim}" bound to non-existent persistentvolume '
+        raise UnusableClaimError(text, "PVC is not bound")
     volume = store.get(objects.PersistentVolume, "", found.spec.volume_name)
     if found.status.phase != "Bound" or volume is None:
-        raise PodrunError(UNBOUND)
+        raise UnusableClaimError(UNBOUND, "PVC is not bound")
     if volume.spec.host_path is not None:
         return ClaimedDirectory(volume.spec.host_path.path, volume.spec.host_path.type or "")
     if volume.spec.local is not None:
         return ClaimedDirectory(volume.spec.local.path)
-    raise PodrunError(f'persistentvolume "{volume.metadata.name}" is of a kind that podrun does not carry out yet')
+    text = f'persistentvolume "{volume.metadata.name}" is of a kind that podrun does not carry out yet'
+    raise UnusableClaimError(text, text)
 
 
-def directories(store: Store, pod: objects.Pod) -> Mapping[str, ClaimedDirectory | PodrunError]:
-    """For each volume of the pod that is a claim, where it is, or why it is nowhere."""
-    found: dict[str, ClaimedDirectory | PodrunError] = {}
+Claimed = Mapping[str, ClaimedDirectory | UnusableClaimError]
+"""For each volume of a pod that is a claim, where it is, or why it is nowhere."""
+
+
+def directories(store: Store, pod: objects.Pod) -> Claimed:
+    found: dict[str, ClaimedDirectory | UnusableClaimError] = {}
     for volume in pod.spec.volumes:
         if volume.persistent_volume_claim is not None:
             try:
                 name = volume.persistent_volume_claim.claim_name
                 found[volume.name] = directory_of(store, pod.metadata.namespace, name)
-            except PodrunError as error:
+            except UnusableClaimError as error:
                 found[volume.name] = error
     return found
+
+
+def check(pod: objects.Pod, claimed: Claimed) -> None:
+    """PodrunError where a claim can't be used, in the words of the event FailedMount (WaitForAttachAndMount).
+
+    Of nothing else kubelets say this any more: waiting for too long is no event (SyncPod, wait.Interrupted).
+    """
+    sources = {volume.name: volume.persistent_volume_claim for volume in pod.spec.volumes}
+    problems = {name: found for name, found in claimed.items() if isinstance(found, UnusableClaimError)}
+    if problems:
+        names = " ".join(sorted(problems))
+        texts = [
+            f"error processing PVC {pod.metadata.namespace}/{source.claim_name}: {problem.processing}"
+            for name, problem in problems.items()
+            if (source := sources[name]) is not None
+        ]
+        raise PodrunError(
+            f"Unable to attach or mount volumes: unmounted volumes=[{names}], unattached volumes=[], "
+            f"failed to process volumes=[{names}]: {'; '.join(texts)}"
+        )
 
 
 def obstacle(store: Store, pod: objects.Pod, placed: Iterable[objects.Pod]) -> Refusal | None:
     """Why a pod can't be placed yet because of its claims, in the words of kube-scheduler."""
     for found in directories(store, pod).values():
-        if isinstance(found, PodrunError):
+        if isinstance(found, UnusableClaimError):
             return Refusal("Unschedulable", f"0/1 nodes are available: {found}. {_HELPLESS}")
     alone = {name for name in _names(pod) if _is_for_one_pod(store, pod.metadata.namespace, name)}
     for other in placed if alone else ():

@@ -1,15 +1,15 @@
-"""Events of Kubernetes, counted: the same thing said again about the same object raises its count."""
+"""Writes events of Kubernetes. Which are counted, combined or left out is decided in event_correlation.py."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 
 from msgspec.structs import replace
 
 from podrun.api import objects, times
+from podrun.kubelet.event_correlation import Correlator, Said, Shown
 from podrun.store import errors
 from podrun.store.store import Store
 
@@ -17,12 +17,9 @@ logger = logging.getLogger(__name__)
 
 COMPONENT = "kubelet"
 SCHEDULER = "default-scheduler"
-MOST_REMEMBERED = 4096
 NAMESPACE_OF_OTHERS = "default"  # events about objects that are in no namespace
 
 About = objects.Pod | objects.Node | objects.PersistentVolumeClaim
-
-_Key = tuple[str, str, str, str, str]
 
 
 class Recorder:
@@ -31,7 +28,7 @@ class Recorder:
     def __init__(self, store: Store, node: str) -> None:
         self._store = store
         self._node = node
-        self._names: dict[_Key, str] = {}
+        self._correlator = Correlator()
         self._tasks: set[asyncio.Task[None]] = set()
         self._lock = asyncio.Lock()
         self._serial = 0
@@ -39,47 +36,47 @@ class Recorder:
     def record(
         self, about: About, type: str, reason: str, message: str, container: str = "", component: str = COMPONENT
     ) -> None:
-        task = asyncio.create_task(self._record(about, type, reason, message, container, component))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        now = time.time()
+        self._serial += 1
+        name = f"{about.metadata.name}.{int(now * 1e9) + self._serial:x}"
+        said = Said(component, about.metadata.uid, _field_path(about, container), type, reason, message)
+        shown = self._correlator.correlate(said, name, now)
+        if shown is not None:
+            task = asyncio.create_task(self._write(about, said, shown, now))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def drain(self) -> None:
         """Until all is written."""
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _record(self, about: About, type: str, reason: str, message: str, container: str, component: str) -> None:
-        key = (about.metadata.uid, container, type, reason, message)
-        now = time.time()
+    async def _write(self, about: About, said: Said, shown: Shown, now: float) -> None:
         try:
             async with self._lock:
-                if not await self._counted(about, key, now):
-                    await self._create(about, key, now, component)
+                if shown.count == 1 or not await self._renew(about, shown, now):
+                    await self._store.create(self._event(about, said, shown, now), durable=False)
         except errors.StoreError as error:
-            logger.warning("cannot record event %s of %s: %s", reason, about.metadata.name, error)
+            logger.warning("cannot record event %s of %s: %s", said.reason, about.metadata.name, error)
 
-    async def _counted(self, about: About, key: _Key, now: float) -> bool:
-        name = self._names.get(key)
-        if name is None:
+    async def _renew(self, about: About, shown: Shown, now: float) -> bool:
+        """Whether the event is still there."""
+
+        def change(event: objects.Event) -> objects.Event:
+            return replace(event, message=shown.message, count=shown.count, last_timestamp=times.rfc3339(now))
+
+        namespace = about.metadata.namespace or NAMESPACE_OF_OTHERS
+        try:
+            await self._store.update(objects.Event, namespace, shown.name, change, durable=False)
+        except errors.NotFoundError:
             return False
-        with contextlib.suppress(errors.NotFoundError):
-            await self._store.update(
-                objects.Event,
-                about.metadata.namespace or NAMESPACE_OF_OTHERS,
-                name,
-                lambda event: replace(event, count=event.count + 1, last_timestamp=times.rfc3339(now)),
-                durable=False,
-            )
-            return True
-        return False
+        return True
 
-    async def _create(self, about: About, key: _Key, now: float, component: str) -> None:
+    def _event(self, about: About, said: Said, shown: Shown, now: float) -> objects.Event:
         meta = about.metadata
-        _, container, type, reason, message = key
-        self._serial += 1
-        name = f"{meta.name}.{int(now * 1e9) + self._serial:x}"
-        event = objects.Event(
-            metadata=objects.ObjectMeta(name=name, namespace=meta.namespace or NAMESPACE_OF_OTHERS),
+        host = self._node if said.source == COMPONENT else ""
+        return objects.Event(
+            metadata=objects.ObjectMeta(name=shown.name, namespace=meta.namespace or NAMESPACE_OF_OTHERS),
             involved_object=objects.ObjectReference(
                 kind=about.kind,
                 namespace=meta.namespace,
@@ -87,22 +84,18 @@ class Recorder:
                 uid=meta.uid,
                 api_version="v1",
                 resource_version=meta.resource_version,
-                field_path=_field_path(about, container),
+                field_path=said.field_path,
             ),
-            reason=reason,
-            message=message,
-            source=objects.EventSource(component=component, host=self._node if component == COMPONENT else ""),
-            first_timestamp=times.rfc3339(now),
+            reason=said.reason,
+            message=shown.message,
+            source=objects.EventSource(component=said.source, host=host),
+            first_timestamp=times.rfc3339(shown.first),
             last_timestamp=times.rfc3339(now),
-            count=1,
-            type=type,
-            reporting_component=component,
-            reporting_instance=self._node if component == COMPONENT else "",
+            count=shown.count,
+            type=said.type,
+            reporting_component=said.source,
+            reporting_instance=host,
         )
-        await self._store.create(event, durable=False)
-        if len(self._names) >= MOST_REMEMBERED:
-            self._names.clear()
-        self._names[key] = name
 
 
 def _field_path(about: About, container: str) -> str:

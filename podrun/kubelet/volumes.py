@@ -9,16 +9,13 @@ from pathlib import Path
 
 from podrun.api import objects
 from podrun.errors import PodrunError
-from podrun.kubelet import id_ranges, mount_plan, volume_places
-from podrun.kubelet.claims import ClaimedDirectory
+from podrun.kubelet import claims, id_ranges, mount_plan, volume_places
+from podrun.kubelet.claims import Claimed, ClaimedDirectory
 from podrun.kubelet.mount_plan import Source
 from podrun.kubelet.places import PodPlace
 from podrun.volume import empty_dir, host_path, huge_pages, ownership, persistent, propagation, subpaths
 
 logger = logging.getLogger(__name__)
-
-
-Claimed = Mapping[str, ClaimedDirectory | PodrunError]
 
 
 def prepare(pod: objects.Pod, place: PodPlace, memory: int, claimed: Claimed) -> None:
@@ -28,10 +25,12 @@ def prepare(pod: objects.Pod, place: PodPlace, memory: int, claimed: Claimed) ->
     event FailedMount, OSError.
     """
     id_ranges.keep(place.pod_dir, place.first_id)
+    claims.check(pod, claimed)
     for volume in pod.spec.volumes:
         try:
-            if volume.persistent_volume_claim is not None:
-                _link(place.volume("persistent-volume-claim", volume.name), claimed[volume.name])
+            directory = claimed.get(volume.name)
+            if isinstance(directory, ClaimedDirectory):
+                _link(place.volume("persistent-volume-claim", volume.name), directory)
             else:
                 _prepare(pod, volume, place, memory)
             _give_to_group(pod, volume, place, claimed)
@@ -73,9 +72,7 @@ def _give_to_group(pod: objects.Pod, volume: objects.Volume, place: PodPlace, cl
         os.close(opened)
 
 
-def _link(place: Path, directory: ClaimedDirectory | PodrunError) -> None:
-    if isinstance(directory, PodrunError):
-        raise directory
+def _link(place: Path, directory: ClaimedDirectory) -> None:
     if directory.type is not None:
         host_path.prepare(Path(directory.path), directory.type)
     persistent.link(place, Path(directory.path))

@@ -68,6 +68,7 @@ PURE = [
     "podrun/kubelet/container_life.py",
     "podrun/kubelet/downward.py",
     "podrun/kubelet/environment.py",
+    "podrun/kubelet/event_correlation.py",
     "podrun/kubelet/eviction.py",
     "podrun/kubelet/image_gc.py",
     "podrun/kubelet/lives.py",

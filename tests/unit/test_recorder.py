@@ -52,7 +52,7 @@ def test_a_new_kubelet_counts_anew(opened: Store) -> None:
     assert [event.count for event in said(opened, "one")] == [1, 1]
 
 
-def test_an_event_that_was_pruned_is_made_again(opened: Store) -> None:
+def test_an_event_that_was_pruned_is_made_again_with_its_count(opened: Store) -> None:
     async def scenario() -> None:
         recorder = Recorder(opened, "node-1")
         recorder.record(a_pod("a"), "Normal", "Pulled", "there")
@@ -63,7 +63,18 @@ def test_an_event_that_was_pruned_is_made_again(opened: Store) -> None:
         await recorder.drain()
 
     asyncio.run(scenario())
-    assert [event.count for event in opened.list(objects.Event)[0]] == [1]
+    assert [event.count for event in opened.list(objects.Event)[0]] == [2]
+
+
+def test_many_messages_of_one_reason_become_one_event(opened: Store) -> None:
+    found = said(opened, *(f"failure {number}" for number in range(14)))
+    shown = {event.message: event.count for event in found}
+    assert shown == {f"failure {number}": 1 for number in range(9)} | {"(combined from similar events): failure 13": 5}
+
+
+def test_of_one_object_only_so_many_events_are_written(opened: Store) -> None:
+    (event,) = said(opened, *["again"] * 40)
+    assert event.count == 25
 
 
 @pytest.mark.parametrize(
