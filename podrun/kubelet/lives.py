@@ -110,6 +110,7 @@ class SandboxLife(msgspec.Struct, frozen=True):
     addresses: tuple[str, ...] = ()
     not_before: float = 0.0
     failures: int = 0
+    ended: bool = False  # pause or the shim died while it was being made, which may still fail for another reason
 
 
 VolumesState = Literal["absent", "preparing", "ready", "waiting"]

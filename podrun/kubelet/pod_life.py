@@ -151,9 +151,9 @@ def _observe_fact(
                 after = _not_started(pod, name, after, "PostStartHookError", before.hook_error)
             return with_container(life, name, after), forget
         case SandboxEnded(attempt):
-            if life.sandbox.state in ("making", "ready") and life.sandbox.attempt == attempt:
-                return replace(life, sandbox=replace(life.sandbox, state="broken")), ()
-            return life, ()
+            if life.sandbox.attempt != attempt:
+                return life, ()
+            return replace(life, sandbox=_sandbox_ended(life.sandbox)), ()
         case SandboxStarted() | SandboxFailed():
             return life, ()  # the one who asked is told; what follows comes as SandboxReady or SandboxUnmade
 
@@ -282,10 +282,10 @@ def _observe_sandbox(
         case SandboxReady(attempt, addresses):
             if (sandbox.state, sandbox.attempt) != ("making", attempt):
                 return life, ()
-            return replace(life, sandbox=SandboxLife("ready", attempt, addresses)), ()
+            return replace(life, sandbox=SandboxLife("broken" if sandbox.ended else "ready", attempt, addresses)), ()
         case SandboxUnmade(attempt, message):
             if (sandbox.state, sandbox.attempt) != ("making", attempt):
-                return life, ()  # its shim died meanwhile, and it is being left already
+                return life, ()
             failures = sandbox.failures + 1
             retry = now + backoff.retry_delay(sandbox.failures, initial=1.0)
             absent = SandboxLife("absent", attempt + 1, not_before=retry, failures=failures)
@@ -298,6 +298,13 @@ def _observe_sandbox(
             return replace(life, sandbox=absent, volumes=_volumes_without_sandbox(pod, life)), ()
         case ShimLost():
             return _shim_lost(life, now)
+
+
+def _sandbox_ended(sandbox: SandboxLife) -> SandboxLife:
+    """Whoever makes it has yet to say how that went: where it failed, pause was killed because of that."""
+    if sandbox.state == "making":
+        return replace(sandbox, ended=True)
+    return replace(sandbox, state="broken") if sandbox.state == "ready" else sandbox
 
 
 def _volumes_without_sandbox(pod: objects.Pod, life: PodLife) -> VolumesLife:
@@ -317,8 +324,7 @@ def _shim_lost(life: PodLife, now: float) -> tuple[PodLife, tuple[Effect, ...]]:
     containers = {name: container_life.lost(c, now) for name, c in life.containers.items()}
     ended = (name for name, c in containers.items() if c is not life.containers[name] and c.run is not None)
     forget = tuple(ForgetRun(name, run.attempt) for name in ended if (run := containers[name].run))
-    state = "broken" if life.sandbox.state in ("making", "ready", "broken") else life.sandbox.state
-    return replace(life, containers=containers, sandbox=replace(life.sandbox, state=state)), forget
+    return replace(life, containers=containers, sandbox=_sandbox_ended(life.sandbox)), forget
 
 
 def _resumed(life: PodLife, connected: bool) -> PodLife:
@@ -328,7 +334,7 @@ def _resumed(life: PodLife, connected: bool) -> PodLife:
     sandbox = life.sandbox
     if sandbox.state == "making" and not connected:
         # The next attempt, for the journal may tell of a pause of this one that died with its shim.
-        sandbox = replace(sandbox, state="absent", attempt=sandbox.attempt + 1)
+        sandbox = replace(sandbox, state="absent", attempt=sandbox.attempt + 1, ended=False)
     return replace(
         life,
         containers=containers,

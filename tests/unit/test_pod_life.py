@@ -331,6 +331,28 @@ def test_a_sandbox_whose_pause_died_while_its_network_was_made_is_made_again() -
     assert story.life.containers["a"].state == "running"
 
 
+@pytest.mark.parametrize("shim_dies", [False, True])
+def test_a_sandbox_that_could_not_be_made_is_told_and_tried_again_later(shim_dies: bool) -> None:
+    """Who fails to make it takes pause away, too: that is no change of a sandbox that was there."""
+    story = Story(a_pod("a", policy="Never"))
+    story.decide()
+    story.happens(h.VolumesReady())
+    for attempt in range(3):
+        assert story.take(h.MakeSandbox) == [h.MakeSandbox(attempt)]
+        if shim_dies:
+            story.happens(h.ShimLost())
+        else:
+            story.fact(facts.SandboxEnded(attempt, story.now))
+        story.happens(h.SandboxUnmade(attempt, "no address is free"))
+        (emitted,) = story.take(h.Emit)
+        assert isinstance(emitted, h.Emit)
+        assert emitted.reason == "FailedCreatePodSandBox"
+        assert emitted.message == "Failed to create pod sandbox: no address is free"
+        assert story.take(h.MakeSandbox, h.LeaveSandbox) == []
+        assert not story.life.final
+        story.passes(2.0**attempt)
+
+
 @pytest.mark.parametrize(("policy", "again"), [("Always", True), ("OnFailure", True), ("Never", False)])
 def test_who_ends_well_because_its_sandbox_ended_runs_again(policy: str, again: bool) -> None:
     story = running(Story(a_pod("a", policy=policy)))
