@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from podrun.address import RUN_DIR, SOCKET
+
 
 @dataclass(frozen=True, slots=True)
 class Paths:
     """One instance of podrun. Instances with different values run side by side and never see each other."""
 
     root: Path = Path("/var/lib/podrun")
-    run_dir: Path = Path("/run/podrun")
+    run_dir: Path = Path(RUN_DIR)
     log_dir: Path = Path("/var/log")
     cgroup_parent: str = "/podrun"
     pod_cidr: str = "10.244.0.0/24"
@@ -99,7 +101,7 @@ class Paths:
 
     @property
     def socket(self) -> Path:
-        return self.run_dir / "podrun.sock"
+        return self.run_dir / SOCKET
 
     @property
     def lock(self) -> Path:

@@ -1,6 +1,7 @@
 """Speaks to the kubelet: HTTP/1.0 over its unix socket, where a body ends with the connection.
 
-Plain sockets and json only: whatever else is imported here is waited for by everyone who types a command.
+Plain sockets and json only: whatever else is imported here is waited for by everyone who types a command. Therefore
+the sockets are CPython's own, without what socket.py adds, and paths are text.
 """
 
 from __future__ import annotations
@@ -9,11 +10,9 @@ import contextlib
 import errno
 import json
 import os
+from _socket import AF_UNIX, CMSG_SPACE, MSG_CMSG_CLOEXEC, MSG_NOSIGNAL, SCM_RIGHTS, SOCK_STREAM, SOL_SOCKET
+from _socket import socket as Socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from socket import AF_UNIX, MSG_NOSIGNAL, SOCK_STREAM, recv_fds
-from socket import socket as Socket
 from types import TracebackType
 from typing import Any
 
@@ -28,6 +27,7 @@ MERGE_PATCH = "application/merge-patch+json"
 Query = Mapping[str, "str | int | bool | Sequence[str] | None"]
 
 _PIECE = 1 << 16
+_SIZE_OF_INT = 4
 _LONGEST_PATH = 107  # sun_path of unix(7) holds 108 bytes with the final zero
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
@@ -36,22 +36,33 @@ class KubeletDownError(PodrunError):
     """Nobody answers on the socket."""
 
 
-def connect(path: Path) -> Socket:
+def connect(path: str) -> Socket:
     """A stream to a unix socket, however long its path is. OSError as connect(2)."""
     connection = Socket(AF_UNIX, SOCK_STREAM)
     try:
         if len(os.fsencode(path)) <= _LONGEST_PATH:
-            connection.connect(str(path))
+            connection.connect(path)
         else:
-            directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            parent, _, name = path.rpartition("/")
+            directory = os.open(parent or "/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                connection.connect(f"/proc/self/fd/{directory}/{path.name}")
+                connection.connect(f"/proc/self/fd/{directory}/{name}")
             finally:
                 os.close(directory)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def receive_descriptors(connection: Socket, most: int) -> tuple[bytes, list[int]]:
+    """Some bytes, none at the end, and the descriptors that came with them, which no program inherits."""
+    piece, ancillary, _, _ = connection.recvmsg(_PIECE, CMSG_SPACE(most * _SIZE_OF_INT), MSG_CMSG_CLOEXEC)
+    descriptors: list[int] = []
+    for level, kind, data in ancillary:
+        if (level, kind) == (SOL_SOCKET, SCM_RIGHTS):
+            descriptors += memoryview(data[: len(data) // _SIZE_OF_INT * _SIZE_OF_INT]).cast("i")
+    return piece, descriptors
 
 
 def quote(text: str) -> str:
@@ -115,12 +126,11 @@ class Stream:
             yield from whole
 
 
-@dataclass(frozen=True, slots=True)
 class Client:
-    """`start` is called when the kubelet does not answer, and returns when it does; None: that is an error."""
-
-    socket: Path
-    start: Callable[[], None] | None = None
+    def __init__(self, socket: str, start: Callable[[], None] | None = None) -> None:
+        """`start` is called when the kubelet does not answer, and returns when it does; None: that is an error."""
+        self.socket = socket
+        self.start = start
 
     def get(self, path: str, query: Query | None = None, *, accept: str = JSON) -> Any:
         return self.ask("GET", path, query, accept=accept)
@@ -165,25 +175,25 @@ class Client:
         self, method: str, path: str, query: Query | None = None, *, headers: Mapping[str, str] | None = None
     ) -> int:
         """The descriptor that comes with a successful answer. StatusFailure: the server refused."""
-        with self._sent(_head(method, path, query, headers)).connection as connection:
+        with self._sent(_head(method, path, query, headers)) as sent:
             received = b""
             while True:
                 try:
-                    piece, descriptors, _, _ = recv_fds(connection, _PIECE, 1)
+                    piece, descriptors = receive_descriptors(sent.connection, 1)
                 except ConnectionError:  # As good as its end: the kubelet was killed.
                     piece, descriptors = b"", []
                 if descriptors:
-                    os.set_inheritable(descriptors[0], False)
                     return descriptors[0]
                 if not piece:
-                    _answered(Stream(connection, received))
+                    _answered(Stream(sent.connection, received))
                     raise PodrunError("cannot talk to the kubelet: it closed the connection without an answer")
                 received += piece
 
     def upload(self, method: str, path: str, query: Query, write: Callable[[Callable[[bytes], None]], None]) -> Any:
         """Sends what `write` hands to the function that it gets, however much that is; the JSON of the answer."""
         heads = {"Transfer-Encoding": "chunked", "Connection": "close"}
-        with self._sent(_head(method, path, query, heads, version="1.1")).connection as connection:
+        with self._sent(_head(method, path, query, heads, version="1.1")) as sent:
+            connection = sent.connection
 
             def send(piece: bytes) -> None:
                 if piece:

@@ -4,38 +4,42 @@ from __future__ import annotations
 
 import functools
 import importlib
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from podrun.address import socket_path
 from podrun.cli.client import Client
 from podrun.cli.failures import UsageError
 from podrun.errors import PodrunError
-from podrun.paths import Paths
+
+if TYPE_CHECKING:
+    from podrun.paths import Paths
 
 DEFAULT_NAMESPACE = "default"
 
-_SHORT_WITH_EQUALS = re.compile(r"-([A-Za-z])=(.*)", re.DOTALL)
 _TRUE, _FALSE = ("1", "t", "T", "true", "TRUE", "True"), ("0", "f", "F", "false", "FALSE", "False")
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-def _start_kubelet(paths: Paths) -> None:
-    from podrun.cli import starting
-
-    starting.start(paths)
-
-
-@dataclass(slots=True)
 class Session:
     """One run of the command line: the instance that it is about, and what was said before the verb."""
 
-    paths: Paths = field(default_factory=Paths.from_environment)
-    namespace: str | None = None
+    def __init__(self, namespace: str | None = None) -> None:
+        self.namespace = namespace
+
+    @property
+    def paths(self) -> Paths:
+        from podrun.paths import Paths
+
+        return Paths.from_environment()
+
+    def start_kubelet(self) -> None:
+        from podrun.cli import starting
+
+        starting.start(self.paths)
 
     def chosen_namespace(self, option: str | None) -> str | None:
         """The one that the user insists on, after the verb or before it."""
@@ -47,12 +51,12 @@ class Session:
     @property
     def client(self) -> Client:
         """Starts the kubelet where it does not answer."""
-        return Client(self.paths.socket, lambda: _start_kubelet(self.paths))
+        return Client(socket_path(), self.start_kubelet)
 
     @property
     def passive_client(self) -> Client:
         """Never starts the kubelet."""
-        return Client(self.paths.socket)
+        return Client(socket_path())
 
 
 class Verb(click.Command):
@@ -100,8 +104,8 @@ def as_click_reads(command: click.Command, args: list[str]) -> list[str]:
         elif equals and name in flags:
             text = f'invalid argument "{value}" for "{name}" flag: strconv.ParseBool: parsing "{value}": invalid syntax'
             raise click.UsageError(text, ctx=click.get_current_context(silent=True))
-        elif short := _SHORT_WITH_EQUALS.fullmatch(argument):
-            read += [f"-{short[1]}", short[2]]
+        elif equals and len(name) == 2 and name[0] == "-" and name[1].isascii() and name[1].isalpha():
+            read += [name, value]
         else:
             read.append(argument)
     return read + args[end:]
@@ -219,18 +223,27 @@ def timeout_option(default: str, text: str) -> Callable[[Decorated], Decorated]:
 
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_DURATION = re.compile(r"(\d+\.?\d*|\.\d+)(h|ms|m|s|us|µs|ns)")
 
 
 def read_duration(ctx: click.Context, parameter: click.Parameter, value: str) -> float:
     """Seconds of a duration as Go writes it (time.ParseDuration): 5s, 2m30s, 1.5h, 0."""
     if value == "0":
         return 0.0
-    parts = _DURATION.findall(value)
-    if not parts or "".join(number + unit for number, unit in parts) != value:
-        text = f'invalid argument "{value}" for "--{parameter.name}" flag: time: invalid duration "{value}"'
-        raise click.UsageError(text, ctx)
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    total, rest = 0.0, value
+    while rest or not value:
+        number, rest = _split_after(rest, "0123456789.")
+        unit, rest = _split_after(rest, "hmsuµn")
+        if number in ("", ".") or number.count(".") > 1 or unit not in _UNITS:
+            text = f'invalid argument "{value}" for "--{parameter.name}" flag: time: invalid duration "{value}"'
+            raise click.UsageError(text, ctx)
+        total += float(number) * _UNITS[unit]
+    return total
+
+
+def _split_after(text: str, characters: str) -> tuple[str, str]:
+    """The longest start of `text` that is made of `characters`, and what follows."""
+    rest = text.lstrip(characters)
+    return text[: len(text) - len(rest)], rest
 
 
 class Family(click.Group):

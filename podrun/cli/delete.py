@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -106,8 +105,7 @@ def _grace(period: int, *, now: bool, force: bool) -> int | None:
     return None if period < 0 else max(period, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Manner:
+class _Manner(NamedTuple):
     form: str
     word: str
     wait: bool

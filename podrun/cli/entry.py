@@ -15,6 +15,9 @@ def run() -> NoReturn:
     """`main` ends the pause of the collector when it has imported the verb."""
     gc.disable()
     _open_standard_streams()
+    from podrun.cli import bare_click
+
+    bare_click.prepare()
     from podrun.cli import main
 
     code = main.main()

@@ -6,8 +6,7 @@ import os
 import select
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -46,8 +45,7 @@ COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)
 """SGR codes of ECMA-48."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     pod: str
     container: str
     path: str

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from podrun.cli import bare_click
 from podrun.cli.command import Session, as_click_reads, unknown_command
 from podrun.cli.failures import QuietFailureError
 from podrun.errors import PodrunError
@@ -93,7 +94,8 @@ class Podrun(click.Group):
         if name != COMPLETE and name not in self.list_commands(ctx):
             return None
         module = "complete" if name == COMPLETE else name.replace("-", "_")
-        command = importlib.import_module(f"podrun.cli.{module}").command
+        with bare_click.without_inspect():
+            command = importlib.import_module(f"podrun.cli.{module}").command
         gc.freeze()  # what was imported stays: `entry` has let nobody look through it until now
         gc.enable()
         assert isinstance(command, click.Command)

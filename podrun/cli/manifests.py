@@ -6,8 +6,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 from podrun.errors import PodrunError
 
@@ -21,8 +20,7 @@ SUFFIXES = (".json", ".yaml", ".yml")
 STDIN = "-"
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """`source` is what the user calls it."""
 
     source: str
@@ -42,8 +40,8 @@ def read(filenames: Sequence[str], *, recursive: bool) -> Iterator[Manifest]:
         elif name.startswith(("http://", "https://")):
             yield Manifest(name, _bounded(_downloaded(name), name))
         else:
-            for path in _files(Path(name), recursive):
-                yield Manifest(str(path), _content(path))
+            for path in _files(_plain(name), recursive):
+                yield Manifest(path, _content(path))
 
 
 def _downloaded(address: str) -> bytes:
@@ -62,32 +60,38 @@ def _downloaded(address: str) -> bytes:
         raise PodrunError(f'unable to read URL "{address}", {getattr(error, "reason", None) or error}') from None
 
 
-def _files(path: Path, recursive: bool) -> list[Path]:
+def _plain(path: str) -> str:
+    """`path` without slashes and dots that say nothing, but with its `..`, which may follow a link."""
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    return ("/" if path.startswith("/") else "") + "/".join(parts) or "."
+
+
+def _files(path: str, recursive: bool) -> list[str]:
     try:
-        is_directory = stat.S_ISDIR(path.stat().st_mode)
+        is_directory = stat.S_ISDIR(os.stat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
         raise PodrunError(f'the path "{path}" does not exist') from None
     except (OSError, ValueError) as error:
         raise PodrunError(f'the path "{path}" cannot be accessed: {_why(error)}') from error
     if not is_directory:
         return [path]
-    found = sorted(_below(path, recursive))
+    found = sorted(_below(path, recursive), key=lambda one: one.split("/"))
     if not found:
         raise PodrunError(f"error reading [{path}]: recognized file extensions are [{' '.join(SUFFIXES)}]")
     return found
 
 
-def _below(directory: Path, recursive: bool) -> Iterator[Path]:
+def _below(directory: str, recursive: bool) -> Iterator[str]:
     for parent, directories, names in os.walk(directory):
-        yield from (Path(parent, name) for name in names if name.endswith(SUFFIXES))
+        yield from (os.path.join(parent, name) for name in names if name.endswith(SUFFIXES))
         if not recursive:
             directories.clear()
 
 
-def _content(path: Path) -> bytes:
+def _content(path: str) -> bytes:
     try:
-        with path.open("rb") as file:
-            return _bounded(file.read(LIMIT + 1), str(path))
+        with open(path, "rb") as file:
+            return _bounded(file.read(LIMIT + 1), path)
     except OSError as error:
         raise PodrunError(f'cannot read "{path}": {_why(error)}') from error
 

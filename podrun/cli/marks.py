@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from podrun.cli import output, selecting
@@ -47,7 +47,7 @@ def run(client: Client, mark: Mark, choice: Choice, manner: Manner) -> None:
     resources_, changes = split(choice.arguments, mark)
     if not changes.set and not changes.remove and not manner.show:
         raise PodrunError(f"at least one {mark.word} update is required")
-    named = selecting.find(client, replace(choice, arguments=resources_))
+    named = selecting.find(client, choice._replace(arguments=resources_))
     if manner.resource_version and len(named) > 1:
         raise PodrunError("--resource-version may only be used with a single resource")
     doing = output.Doing(manner.form, manner.dry_run)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from podrun.cli.columns import Table
 from podrun.cli.resources import Resource
@@ -20,8 +19,7 @@ GO_TEMPLATES = ("go-template", "go-template-file", "template", "templatefile")
 Show = Callable[[dict[str, Any]], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """How things are to be shown; `kinds`: with the resource in front of every name, `pod/web`."""
 
     form: str = ""

@@ -34,24 +34,33 @@ def wait(client: Client, pods: Sequence[Pod], timeout: float) -> None:
     sys.stdout.flush()
     awaited = _Awaited(pods)
     deadline = time.monotonic() + timeout
+    # As they were when they were applied, and all that has happened since: a list of all pods would say no more.
+    awaited.see_all(pods)
+    since = min((one["metadata"]["resourceVersion"] for one in pods), key=int, default="")
     try:
         while awaited.open:
-            _follow(client, awaited, deadline)
+            since = since or _listed(client, awaited)
+            if awaited.open:
+                _follow(client, awaited, since, deadline)
+            since = ""
     except TimeoutError:
         for _, name in sorted(awaited.open):
             _say(f"error: timed out waiting for the condition on pods/{name}")
         raise QuietFailureError from None
 
 
-def _follow(client: Client, awaited: _Awaited, deadline: float) -> None:
-    """Until none is open, or the watch ends: then the next round lists again."""
-    path = POD.list_path(None)
-    listed = client.get(path)
+def _listed(client: Client, awaited: _Awaited) -> str:
+    """The resourceVersion of what was seen."""
+    listed = client.get(POD.list_path(None))
     awaited.see_all(listed.get("items") or [])
-    if not awaited.open:
-        return
+    return str(listed["metadata"]["resourceVersion"])
+
+
+def _follow(client: Client, awaited: _Awaited, since: str, deadline: float) -> None:
+    """Until none is open, or the watch ends and a list is needed."""
+    expired = False
     try:
-        for event in watching.changes(client, path, {}, listed["metadata"]["resourceVersion"], deadline=deadline):
+        for event in watching.changes(client, POD.list_path(None), {}, since, deadline=deadline):
             match event["type"]:
                 case "DELETED":
                     awaited.lose(event["object"])
@@ -62,9 +71,11 @@ def _follow(client: Client, awaited: _Awaited, deadline: float) -> None:
     except StatusFailure as error:
         if error.reason != watching.EXPIRED:
             raise
+        expired = True
     if time.monotonic() > deadline:
         raise TimeoutError
-    time.sleep(watching.RECONNECTING)
+    if not expired:
+        time.sleep(watching.RECONNECTING)
 
 
 class _Awaited:

@@ -34,7 +34,7 @@ def reset(paths: Paths) -> None:
             raise PodrunError(f"cannot reset: {directory} is not podrun's alone")
     uids = _known_uids(paths)
     try:
-        client = Client(paths.socket)
+        client = Client(str(paths.socket))
         if not client.is_up():
             starting.start(paths)
         _delete_pods(client, uids)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from podrun.cli.client import path_of
 from podrun.errors import PodrunError
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(NamedTuple):
     plural: str
     singular: str
     kind: str
@@ -42,8 +41,7 @@ RESOURCES = (POD, NODE, EVENT, NAMESPACE, CONFIG_MAP, SECRET, CLAIM, VOLUME, SER
 ALL = "all"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """One kind, and the names asked for; none: all of them."""
 
     resource: Resource

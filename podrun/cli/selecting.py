@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from podrun.cli import manifests, resources
 from podrun.cli.client import APPLY_PATCH, Client
@@ -20,8 +19,7 @@ Example resource specifications include:
    '<resource>'"""
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """An object that is meant. `manifest`: what a file says about it; `source`: which file."""
 
     resource: Resource
@@ -40,8 +38,7 @@ class Named:
         return f"{self.resource.singular}/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """What the command line says about it. `namespace`: the one insisted on, None for none."""
 
     arguments: tuple[str, ...] = ()

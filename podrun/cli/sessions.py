@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from podrun.cli import containers, detaching, resources
 from podrun.cli.client import Client, Query
@@ -30,8 +29,7 @@ def wants_raw(*, stdin: bool, tty: bool, quiet: bool = False) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
-class Attach:
+class Attach(NamedTuple):
     """How to attach to a container that runs: kubectl's AttachOptions."""
 
     stdin: bool

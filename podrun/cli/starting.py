@@ -53,7 +53,7 @@ def start(paths: Paths) -> None:
         paths.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         _rotate(log)
         with _one_starter(log):
-            if Client(paths.socket).is_up():
+            if Client(str(paths.socket)).is_up():
                 return
             before = log.stat().st_size
             pidfd = _spawn(log, environment(paths, os.environ))
@@ -141,7 +141,7 @@ def _become_kubelet(log: Path, variables: Mapping[str, str], told: int) -> NoRet
 
 def _await_socket(paths: Paths, has_ended: Callable[[], bool], last_words: Callable[[], str]) -> None:
     """Until it answers. PodrunError: the process that was started has ended, or patience has."""
-    client = Client(paths.socket)
+    client = Client(str(paths.socket))
     deadline = time.monotonic() + PATIENCE
     ended = False
     pause = 0.005

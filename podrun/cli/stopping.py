@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
 import signal
 import struct
-from socket import SO_PEERCRED, SOL_SOCKET
-from socket import socket as Socket
+from _socket import SO_PEERCRED, SOL_SOCKET
+from _socket import socket as Socket
 
 from podrun.cli import systemd
 from podrun.cli.client import connect
@@ -51,7 +52,7 @@ def stop(paths: Paths) -> bool:
 def _server(paths: Paths) -> int | None:
     """A pidfd of the process that listens on the socket."""
     try:
-        with connect(paths.socket) as connection:
+        with contextlib.closing(connect(str(paths.socket))) as connection:
             try:
                 return connection.getsockopt(SOL_SOCKET, _SO_PEERPIDFD)
             except OSError as error:
@@ -60,7 +61,7 @@ def _server(paths: Paths) -> int | None:
             number = _peer(connection)
             pidfd = os.pidfd_open(number)
         # Still the same one after the pidfd was had: then the number was never another's in between.
-        with connect(paths.socket) as again:
+        with contextlib.closing(connect(str(paths.socket))) as again:
             if _peer(again) == number:
                 return pidfd
         os.close(pidfd)

@@ -9,14 +9,11 @@ import os
 import select
 import sys
 import termios
+from _socket import socket as Socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from socket import recv_fds
-from socket import socket as Socket
-from typing import Any
+from typing import Any, NamedTuple
 
-from podrun.cli.client import connect
+from podrun.cli.client import connect, receive_descriptors
 from podrun.cli.detaching import Detacher
 from podrun.errors import PodrunError
 
@@ -37,8 +34,7 @@ class NotExecutedError(PodrunError):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What was asked for. With `raw` our stdin is a terminal that shows the remote one; `detach` are the keys that
     leave it, and with `redraw` the program there is made to show itself again. `earlier` is called with the number of
     bytes that were logged before the streams begin."""
@@ -53,10 +49,10 @@ class Wanted:
 def run(shim: str, token: str, wanted: Wanted) -> int | None:
     """Exit code of the command; None after the detach keys. PodrunError: it did not start, or the shim is gone."""
     try:
-        connection = connect(Path(shim))
+        connection = connect(shim)
     except OSError as error:
         raise PodrunError(f"cannot reach the pod's shim: {error.strerror}") from error
-    with connection, _terminal(wanted) as size:
+    with contextlib.closing(connection), _terminal(wanted) as size:
         request: dict[str, object] = {"request": 1, "kind": "Exec", "token": token}
         if size != (0, 0):
             request |= {"rows": size[0], "columns": size[1]}
@@ -97,12 +93,11 @@ def _run(copying: _Copying, wanted: Wanted) -> int | None:
         return copying.run()
 
 
-@dataclass(slots=True)
 class _Ends:
-    """`input` is where our stdin goes; a terminal's master may be both input and output."""
-
-    input: int | None
-    outputs: dict[int, int]
+    def __init__(self, input: int | None, outputs: dict[int, int]) -> None:
+        """`input` is where our stdin goes; a terminal's master may be both input and output."""
+        self.input = input
+        self.outputs = outputs
 
 
 def _ends(descriptors: list[int], wanted: Wanted) -> _Ends:
@@ -128,10 +123,8 @@ def _first_message(connection: Socket) -> tuple[dict[str, Any], bytes, list[int]
     """The answer, what came after it, and the descriptors sent with it."""
     received, descriptors = b"", []
     while b"\n" not in received:
-        piece, passed, _, _ = recv_fds(connection, _PIECE, _MOST_DESCRIPTORS)
+        piece, passed = receive_descriptors(connection, _MOST_DESCRIPTORS)
         descriptors += passed
-        for descriptor in passed:
-            os.set_inheritable(descriptor, False)
         if not piece:
             raise PodrunError("cannot execute the command: the pod's shim closed the connection")
         received += piece

@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
-FREE = {"podrun.errors", "podrun.paths", "podrun"}  # for all of podrun but linux; `podrun` itself holds the version
+FREE = {
+    "podrun.address",
+    "podrun.errors",
+    "podrun.paths",
+    "podrun",
+}  # for all of podrun but linux; `podrun` itself holds the version
 BELOW_KUBELET = {
     "api",
     "container",
@@ -229,6 +234,15 @@ def test_starting_loads_nothing_heavy(module: str) -> None:
     command = [sys.executable, "-c", code]
     loaded = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.split()
     assert set(loaded) & HEAVY == set()
+
+
+@pytest.mark.parametrize("verb", ["get", "apply", "exec", "logs", "delete", "wait", "run"])
+def test_a_verb_of_every_day_loads_nothing_that_takes_longer_than_itself(verb: str) -> None:
+    seldom = ["inspect", "uuid", "gettext", "locale", "pathlib", "socket", "urllib", "ipaddress"]
+    start = "from podrun.cli import bare_click; bare_click.prepare(); from podrun.cli import main"
+    code = f"{start}; main.podrun.get_command(None, {verb!r}); print([m for m in {seldom} if m in sys.modules])"
+    command = [sys.executable, "-I", "-c", f"import sys; sys.path.append({str(PROJECT)!r}); {code}"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_libseccomp_is_the_kubelets_alone() -> None:

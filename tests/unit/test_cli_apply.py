@@ -171,18 +171,27 @@ def test_the_outlook_of_a_pod_is_good_open_or_hopeless(
 
 def test_wait_follows_the_pod_until_it_is_ready(server: PreparedServer, cli: Cli, manifest: str) -> None:
     server.answer(APPLY, {"results": [result("web")]})
-    server.answer("GET /api/v1/pods", pod_list(pod("web")))
     server.watch("/api/v1/pods", ("MODIFIED", pod("other")), ("MODIFIED", pod("web", **READY)))
     run = cli("apply", "--wait", manifest)
     assert (run.out, run.err, run.code) == ("pod/web created\n", "pod/web: Pending\npod/web: ready\n", 0)
+    assert [(one.method, one.query.get("resourceVersion")) for one in server.asked] == [("PATCH", None), ("GET", ["5"])]
+
+
+def test_wait_lists_when_the_pod_was_applied_too_long_ago(server: PreparedServer, cli: Cli, manifest: str) -> None:
+    server.answer(APPLY, {"results": [result("web")]})
+    server.watch("/api/v1/pods", ("ERROR", {"kind": "Status", "reason": "Expired"}))
+    server.answer("GET /api/v1/pods", pod_list(pod("web", **READY)))
+    run = cli("apply", "--wait", manifest)
+    assert (run.err, run.code) == ("pod/web: Pending\npod/web: ready\n", 0)
 
 
 def test_wait_ends_at_once_for_what_cannot_heal(server: PreparedServer, cli: Cli, manifest: str) -> None:
     server.answer(APPLY, {"results": [result("web")]})
     broken = container(waiting={"reason": "InvalidImageName"})
-    server.answer("GET /api/v1/pods", pod_list(pod("web", containerStatuses=[broken])))
+    server.watch("/api/v1/pods", ("MODIFIED", pod("web", containerStatuses=[broken])))
     run = cli("apply", "--wait", manifest)
-    assert (run.err, run.code) == ('error: pod/web can\'t become ready: container "app": InvalidImageName\n', 1)
+    expected = 'pod/web: Pending\nerror: pod/web can\'t become ready: container "app": InvalidImageName\n'
+    assert (run.err, run.code) == (expected, 1)
 
 
 def test_wait_gives_up_when_its_time_is_over(server: PreparedServer, cli: Cli, manifest: str) -> None:

@@ -80,5 +80,5 @@ def test_a_kubelet_that_is_killed_before_its_answer_is_an_error_in_words(tmp_pat
         server = threading.Thread(target=hang_up, args=(listener,))
         server.start()
         with pytest.raises(PodrunError, match="closed the connection without an answer"):
-            Client(tmp_path / "s").receive_descriptor("POST", "/portforward")
+            Client(str(tmp_path / "s")).receive_descriptor("POST", "/portforward")
         server.join()
