@@ -15,8 +15,7 @@ from podrun.controllers import binding
 from podrun.controllers.binding import Bind, LetGo, Lose, Protect, Provision, Reclaim, Show, Step, Wait
 from podrun.kubelet import trees
 from podrun.kubelet.recorder import Recorder
-from podrun.store import errors
-from podrun.store.store import Store
+from podrun.store import Store, WatchEvent, errors
 from podrun.volume import persistent
 
 logger = logging.getLogger(__name__)
@@ -39,7 +38,7 @@ class Claims:
     async def run(self) -> None:
         await self._on_disk(self._sweep)
         kinds = (objects.PersistentVolumeClaim, objects.PersistentVolume, objects.Pod)
-        following = [asyncio.create_task(self._follow(kind)) for kind in kinds]
+        following = [self._store.follow(kind, self._notice) for kind in kinds]
         try:
             while True:
                 self._changed.clear()
@@ -51,18 +50,16 @@ class Claims:
                 task.cancel()
             await asyncio.gather(*following, return_exceptions=True)
 
-    async def _follow(self, kind: type[objects.Object]) -> None:
+    def _notice(self, event: WatchEvent[objects.Object] | None) -> None:
         """Of pods only their ends matter here."""
-        while True:
-            with contextlib.suppress(errors.ExpiredError):
-                with self._store.watch(kind, since=self._store.resource_version) as watch:
-                    async for event in watch:
-                        if event.type == "DELETED" or not isinstance(event.object, objects.Pod) or _ended(event.object):
-                            self._changed.set()
-                return
+        is_alive = event is not None and isinstance(event.object, objects.Pod) and not _ended(event.object)
+        if event is None or event.type == "DELETED" or not is_alive:
+            self._changed.set()
 
     async def _look(self) -> None:
         claims = self._store.list(objects.PersistentVolumeClaim)[0]
+        present = {claim.metadata.uid for claim in claims}
+        self._said = {said for said in self._said if said[0] in present}
         volumes = self._store.list(objects.PersistentVolume)[0]
         if not claims and not volumes:
             return

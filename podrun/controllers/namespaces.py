@@ -35,7 +35,8 @@ class Namespaces:
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
-        following = [asyncio.create_task(self._follow(kind)) for kind in (objects.Namespace, objects.ServiceAccount)]
+        kinds = (objects.Namespace, objects.ServiceAccount)
+        following = [self._store.follow(kind, lambda _: self._changed.set()) for kind in kinds]
         try:
             while True:
                 self._changed.clear()
@@ -46,14 +47,6 @@ class Namespaces:
             for task in following:
                 task.cancel()
             await asyncio.gather(*following, return_exceptions=True)
-
-    async def _follow(self, kind: type[objects.Object]) -> None:
-        while True:
-            with contextlib.suppress(errors.ExpiredError):
-                with self._store.watch(kind, since=self._store.resource_version) as watch:
-                    async for _ in watch:
-                        self._changed.set()
-                return
 
     async def _look(self) -> bool:
         """Whether a namespace is on its way out."""

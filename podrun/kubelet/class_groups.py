@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
 
 from cgroups.errors import CgroupError
 from cgroups.group import Group
 from cgroups.limits import Limits
 from podrun.api import objects
 from podrun.kubelet import resources
+from podrun.kubelet.resources import Share
 from podrun.kubelet.services import Services
 
 logger = logging.getLogger(__name__)
@@ -23,16 +23,23 @@ DELAY = 0.1  # seconds in which more pods may come and go before the groups are 
 
 
 class ClassGroups:
-    """On the event loop. `placed` gives the newest version of every pod that has not ended."""
+    """On the event loop."""
 
-    def __init__(self, services: Services, placed: Callable[[], Iterable[objects.Pod]]) -> None:
+    def __init__(self, services: Services) -> None:
         self._services = services
-        self._placed = placed
+        self._shares: dict[str, Share] = {}  # by the pod's uid
         self._written: dict[str, Limits] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def look_again(self) -> None:
-        """Pods came, went or were resized."""
+    def count(self, uid: str, pod: objects.Pod | None) -> None:
+        """A pod came, with what it holds of the node, or was resized; None: it ended or went."""
+        share = None if pod is None else resources.share(pod.spec)
+        if share == self._shares.get(uid):
+            return
+        if share is None:
+            del self._shares[uid]
+        else:
+            self._shares[uid] = share
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(DELAY, self._update)
 
@@ -43,7 +50,7 @@ class ClassGroups:
 
     def _update(self) -> None:
         self._timer = None
-        wanted = resources.class_limits((pod.spec for pod in self._placed()), self._services.node)
+        wanted = resources.class_limits(self._shares.values(), self._services.node)
         for end, limits in wanted.items():
             group = Group(f"{self._services.cgroup_parent}{end}", self._services.hierarchies)
             try:

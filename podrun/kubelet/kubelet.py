@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterator
+from functools import partial
 
 import msgspec
 
@@ -25,7 +26,7 @@ from podrun.kubelet.resize_queue import ResizeQueue
 from podrun.kubelet.scheduling_queue import SchedulingQueue
 from podrun.kubelet.services import Services
 from podrun.kubelet.taint_evictor import TaintEvictor
-from podrun.store import errors
+from podrun.store import WatchEvent
 
 logger = logging.getLogger(__name__)
 
@@ -41,13 +42,14 @@ class Kubelet:
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.adopted = asyncio.Event()  # the pods of an earlier kubelet are in our hands
-        self._classes = ClassGroups(services, self._placed)
-        self._resizes = ResizeQueue(services, self._workers.values)
-        self._taints = TaintEvictor(services, self._placed)
+        self._placed: dict[str, objects.Pod] = {}  # by uid: who has not ended, with the resources that it holds
+        self._classes = ClassGroups(services)
+        self._resizes = ResizeQueue(services, self._workers)
+        self._taints = TaintEvictor(services, self._placed.values)
         settings = node_settings.from_paths(services.paths)
         self._collector = ImageCollector(services, settings.images, self.users_of)
         self._evictor = Evictor(services, settings, self._workers.values, self._collector.free_all)
-        self._queue = SchedulingQueue(services, self._placed, self._start)
+        self._queue = SchedulingQueue(services, self._placed.values, self._start)
 
     async def run(self) -> None:
         pods, version = self._services.store.list(objects.Pod)
@@ -63,11 +65,15 @@ class Kubelet:
         for pod in pods:
             self._bind(pod, known.get(pod.metadata.uid))
         await self._wait_for_workers()
-        tasks = [asyncio.create_task(self._queue.run()), asyncio.create_task(self._evictor.run())]
+        store = self._services.store
+        tasks = [store.follow(objects.Pod, self._notice_pod, since=version)]
+        tasks += [store.follow(kind, partial(self._notice_reference, kind)) for kind in references.KINDS]
+        tasks += [asyncio.create_task(self._queue.run()), asyncio.create_task(self._evictor.run())]
         tasks += [asyncio.create_task(self._taints.run()), asyncio.create_task(self._collector.run())]
-        tasks += [asyncio.create_task(self._follow_references(kind)) for kind in references.KINDS]
         try:
-            await self._follow(version)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()  # one that failed ends the kubelet, for nobody would do its work
         finally:
             for task in tasks:
                 task.cancel()
@@ -130,42 +136,25 @@ class Kubelet:
         for worker in self._workers.values():
             worker.image_came(image.names)
 
-    async def _follow(self, version: int) -> None:
-        """Every change of every pod, from `version` on."""
-        while True:
-            try:
-                with self._services.store.watch(objects.Pod, since=version) as watch:
-                    async for event in watch:
-                        version = event.resource_version
-                        if event.type == "DELETED":
-                            self._forsake(event.object)
-                        else:
-                            self._bind(event.object, None)
-                return
-            except errors.ExpiredError:
-                pods, version = self._services.store.list(objects.Pod)
-                self._catch_up(pods)
+    def _notice_pod(self, event: WatchEvent[objects.Pod] | None) -> None:
+        if event is None:
+            self._catch_up(self._services.store.list(objects.Pod)[0])
+        elif event.type == "DELETED":
+            self._forsake(event.object.metadata.uid)
+        else:
+            self._bind(event.object, None)
 
-    async def _follow_references(self, kind: type[objects.Object]) -> None:
+    def _notice_reference(self, kind: type[objects.Object], event: WatchEvent[objects.Object] | None) -> None:
         """What pods wait for, and what they see, may have changed."""
-        store = self._services.store
-        since: int | None = store.resource_version
-        while True:
-            try:
-                with store.watch(kind, since=since) as watch:
-                    async for event in watch:
-                        for worker in self._workers.values():
-                            worker.tell_of_change(event.object)
-                        self._queue.look_again()
-                return
-            except errors.ExpiredError:
-                since = None  # every object is told of again
+        changed = [event.object] if event is not None else self._services.store.list(kind)[0]
+        for worker in self._workers.values():
+            for each in changed:
+                worker.tell_of_change(each)
+        self._queue.look_again()
 
     def _catch_up(self, pods: list[objects.Pod]) -> None:
-        present = {pod.metadata.uid for pod in pods}
-        for uid, worker in list(self._workers.items()):
-            if uid not in present:
-                worker.forsake()
+        for uid in self._workers.keys() - {pod.metadata.uid for pod in pods}:
+            self._forsake(uid)
         for pod in pods:
             self._bind(pod, None)
 
@@ -175,7 +164,7 @@ class Kubelet:
         if (worker := self._workers.get(uid)) is not None:
             if worker.concerns(pod):
                 worker.sync(pod)
-            self._look_again()
+            self._place(pod)
         elif life is not None:
             self._start(pod, life)
         else:
@@ -184,22 +173,27 @@ class Kubelet:
     def _start(self, pod: objects.Pod, life: PodLife | None = None) -> None:
         self._workers[pod.metadata.uid] = PodWorker(self._services, pod, life)
         self._tasks[pod.metadata.uid] = asyncio.create_task(self._work(pod.metadata.uid))
-        self._classes.look_again()
-        self._taints.look_again()
+        self._place(pod)
 
-    def _look_again(self) -> None:
-        """What the pods take of the node may have changed."""
+    def _place(self, pod: objects.Pod) -> None:
+        """Look what the newest version of a pod takes of the node; where that changed, others may have more or less."""
+        uid = pod.metadata.uid
+        worker = self._workers.get(uid)
+        before = self._placed.get(uid)
+        now = None if worker is None or worker.life.ended else worker.as_allocated(pod)
+        self._resizes.look_at(uid)
+        if now is None and before is None:
+            return
+        if now is not None and before is not None and _takes_the_same(before, now):
+            return
+        if now is not None:
+            self._placed[uid] = now
+        else:
+            del self._placed[uid]
+        self._classes.count(uid, now)
         self._queue.look_again()
-        self._classes.look_again()
         self._resizes.look_again()
         self._taints.look_again()
-
-    def _placed(self) -> Iterator[objects.Pod]:
-        """The newest version of every pod that has not ended, with the resources that it holds."""
-        for uid, worker in self._workers.items():
-            if not worker.life.ended:
-                stored = self._services.store.by_uid(uid)
-                yield worker.as_allocated(stored if isinstance(stored, objects.Pod) else worker.pod)
 
     async def _work(self, uid: str) -> None:
         """Until the pod is removed. A worker that fails is replaced: its life is what it last wrote down."""
@@ -213,15 +207,15 @@ class Kubelet:
                 await asyncio.sleep(WORKER_RETRY)
                 await worker.abandon()
                 self._workers[uid] = PodWorker(self._services, worker.pod, worker.life)
-        self._workers.pop(uid, None)
         self._tasks.pop(uid, None)
-        self._look_again()
+        self._place(self._workers.pop(uid).pod)
         if not self._workers:
             self.remove_class_groups()
 
-    def _forsake(self, pod: objects.Pod) -> None:
-        if (worker := self._workers.get(pod.metadata.uid)) is not None:
+    def _forsake(self, uid: str) -> None:
+        if (worker := self._workers.get(uid)) is not None:
             worker.forsake()
+            self._place(worker.pod)
 
     def _lives(self, pods: list[objects.Pod]) -> dict[str, PodLife]:
         """What an earlier kubelet knew of these pods."""
@@ -290,3 +284,9 @@ class Kubelet:
 def _is_going(pod: objects.Pod) -> bool:
     """Without a life, such a pod never gets a worker, so what an earlier kubelet began to make of it is swept."""
     return pod.metadata.deletion_timestamp is not None
+
+
+def _takes_the_same(one: objects.Pod, other: objects.Pod) -> bool:
+    """Whether two versions of a pod are alike for whoever shares the node with it: its status is its own affair."""
+    a, b = one.metadata, other.metadata
+    return (one.spec, a.labels, a.deletion_timestamp) == (other.spec, b.labels, b.deletion_timestamp)

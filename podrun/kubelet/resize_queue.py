@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Mapping
 
 from podrun.api import objects
 from podrun.kubelet import resizing, scheduler
@@ -13,16 +13,26 @@ from podrun.kubelet.services import Services
 
 
 class ResizeQueue:
-    """On the event loop. `workers` gives those of all pods."""
+    """On the event loop. `workers` are those of all pods, by uid."""
 
-    def __init__(self, services: Services, workers: Callable[[], Collection[PodWorker]]) -> None:
+    def __init__(self, services: Services, workers: Mapping[str, PodWorker]) -> None:
         self._services = services
         self._workers = workers
+        self._wanting: set[str] = set()
         self._due: asyncio.Handle | None = None
 
+    def look_at(self, uid: str) -> None:
+        """A pod came, went, or its wish or what it holds may have changed."""
+        worker = self._workers.get(uid)
+        if worker is not None and resizing.wants_verdict(worker.pod, worker.life):
+            self._wanting.add(uid)
+            self.look_again()
+        else:
+            self._wanting.discard(uid)
+
     def look_again(self) -> None:
-        """A pod changed, came or went."""
-        if self._due is None:
+        """There may be more or less room than before."""
+        if self._wanting and self._due is None:
             self._due = asyncio.get_running_loop().call_soon(self._look)
 
     def close(self) -> None:
@@ -32,12 +42,12 @@ class ResizeQueue:
 
     def _look(self) -> None:
         self._due = None
-        workers = self._workers()
-        wanting = [each for each in workers if resizing.wants_verdict(each.pod, each.life)]
+        wanting = [self._workers[uid] for uid in self._wanting & self._workers.keys()]
+        wanting = [each for each in wanting if resizing.wants_verdict(each.pod, each.life)]
         node = self._services.store.get(objects.Node, "", self._services.host.name) if wanting else None
         if node is None:
             return
-        placed = {each.pod.metadata.uid: each.allocated_pod for each in workers if not each.life.ended}
+        placed = {uid: each.allocated_pod for uid, each in self._workers.items() if not each.life.ended}
         for worker in sorted(wanting, key=_order):
             uid = worker.pod.metadata.uid
             others = [scheduler.claim(pod) for other, pod in placed.items() if other != uid]

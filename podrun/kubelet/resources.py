@@ -6,6 +6,7 @@ Rules: pkg/kubelet/qos/policy.go, pkg/kubelet/cm/helpers_linux.go. Sums over con
 from __future__ import annotations
 
 import mmap
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -78,27 +79,40 @@ def pod_limits(spec: objects.PodSpec, node: Node) -> Limits:
     return replace(limits, hugetlb=_huge_pages(together, node.huge_page_sizes))
 
 
-def class_limits(specs: Iterable[objects.PodSpec], node: Node) -> dict[str, Limits]:
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a pod adds to the group of its class: thousandths of a processor, and bytes."""
+
+    qos_class: str
+    cpu_milli: int
+    memory: int
+
+
+def share(spec: objects.PodSpec) -> Share:
+    cpu, memory = pod_resources.pod_request(spec, "cpu"), pod_resources.pod_request(spec, "memory")
+    return Share(pod_resources.qos_class(spec), cpu, memory)
+
+
+def class_limits(shares: Iterable[Share], node: Node) -> dict[str, Limits]:
     """The limits of the groups above the pods, by the end of their path: what all pods of a class ask for together.
 
     Of pods that have not ended; a class without any is left out.
     """
-    by_class: dict[str, list[objects.PodSpec]] = {}
-    for spec in specs:
-        by_class.setdefault(pod_resources.qos_class(spec), []).append(spec)
-    limits = {}
-    for name, members in by_class.items():
-        if name != "Guaranteed":
-            milli = sum(pod_resources.pod_request(spec, "cpu") for spec in members)
-            limits[CLASS_GROUPS[name]] = Limits(cpu_shares=formulas.shares_from_milli_cpu(milli))
+    cpu: Counter[str] = Counter()
+    memory: Counter[str] = Counter()
+    for each in shares:
+        cpu[each.qos_class] += each.cpu_milli
+        memory[each.qos_class] += each.memory
+    limits = {
+        CLASS_GROUPS[name]: Limits(cpu_shares=formulas.shares_from_milli_cpu(milli))
+        for name, milli in cpu.items()
+        if name != "Guaranteed"
+    }
     if node.memory_qos:
-        asked = {
-            name: sum(pod_resources.pod_request(spec, "memory") for spec in members)
-            for name, members in by_class.items()
-        }
-        limits[""] = Limits(memory_min=sum(asked.values()))
-        for name in asked.keys() & {"Burstable"}:
-            limits[CLASS_GROUPS[name]] = replace(limits[CLASS_GROUPS[name]], memory_min=asked[name])
+        limits[""] = Limits(memory_min=memory.total())
+        if "Burstable" in memory:
+            bursting = CLASS_GROUPS["Burstable"]
+            limits[bursting] = replace(limits[bursting], memory_min=memory["Burstable"])
     return limits
 
 

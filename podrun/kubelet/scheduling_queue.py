@@ -6,7 +6,6 @@ What fits is handed on; what does not says so in its condition PodScheduled and 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -53,7 +52,7 @@ class SchedulingQueue:
 
     async def run(self) -> None:
         """Until cancelled."""
-        following = asyncio.create_task(self._follow_node())
+        following = self._services.store.follow(objects.Node, lambda _: self.look_again())
         try:
             while True:
                 try:
@@ -65,14 +64,6 @@ class SchedulingQueue:
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
-
-    async def _follow_node(self) -> None:
-        while True:
-            with contextlib.suppress(errors.ExpiredError):
-                with self._services.store.watch(objects.Node) as watch:
-                    async for _ in watch:
-                        self.look_again()
-                return
 
     async def _look(self) -> None:
         pods = [(uid, self._services.store.by_uid(uid)) for uid in self._waiting]

@@ -20,7 +20,7 @@ from podrun.kubelet.services import Services
 from podrun.kubelet.static_manifests import Admit, AdmitChange, Change, Create, Manifest, Remove, Step, Wishes
 from podrun.linux import inotify
 from podrun.linux.inotify import Mask
-from podrun.store import errors
+from podrun.store import WatchEvent, errors
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class StaticPods:
         self._awake = asyncio.Event()
 
     async def run(self) -> None:
-        watching = asyncio.gather(*(self._follow_store(kind) for kind in KINDS))
+        watching = [self._services.store.follow(kind, self._notice) for kind in KINDS]
         descriptor = inotify.inotify_init1()
         loop = asyncio.get_running_loop()
         loop.add_reader(descriptor, self._awake.set)
@@ -70,8 +70,9 @@ class StaticPods:
         finally:
             loop.remove_reader(descriptor)
             os.close(descriptor)
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            for task in watching:
+                task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
 
     def _watch_directory(self, descriptor: int) -> None:
         """Again each time: the directory may have come only now, or be another one. Watching it twice is once."""
@@ -80,16 +81,10 @@ class StaticPods:
         with contextlib.suppress(OSError):
             inotify.inotify_add_watch(descriptor, self._directory, CHANGES)
 
-    async def _follow_store(self, kind: type[objects.Object]) -> None:
+    def _notice(self, event: WatchEvent[objects.Object] | None) -> None:
         """What somebody deleted comes back when it is gone."""
-        while True:
-            with contextlib.suppress(errors.ExpiredError):
-                store = self._services.store
-                with store.watch(kind, since=store.resource_version) as watch:
-                    async for event in watch:
-                        if event.type == "DELETED" and static_manifests.key_of(event.object) in self._wishes.objects:
-                            self._awake.set()
-                return
+        if event is None or (event.type == "DELETED" and static_manifests.key_of(event.object) in self._wishes.objects):
+            self._awake.set()
 
     # Reading, on a disk thread.
 

@@ -17,10 +17,11 @@ from podrun.store import errors
 logger = logging.getLogger(__name__)
 
 COMPONENT = "taint-eviction-controller"
+RETRY = 15.0  # seconds until what failed is tried again
 
 
 class TaintEvictor:
-    """`run` until cancelled. `placed` gives the newest version of every pod that has not ended."""
+    """`run` until cancelled. `placed` gives every pod that has not ended."""
 
     def __init__(self, services: Services, placed: Callable[[], Iterable[objects.Pod]]) -> None:
         self._services = services
@@ -33,25 +34,21 @@ class TaintEvictor:
         self._dirty.set()
 
     async def run(self) -> None:
-        following = asyncio.create_task(self._follow_node())
+        following = self._services.store.follow(objects.Node, lambda _: self.look_again())
         try:
             wait: float | None = 0.0
             while True:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._dirty.wait(), wait)
                 self._dirty.clear()
-                wait = await self._look()
+                try:
+                    wait = await self._look()
+                except Exception:
+                    logger.exception("cannot look for pods that do not tolerate the node's taints")
+                    wait = RETRY
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
-
-    async def _follow_node(self) -> None:
-        while True:
-            with contextlib.suppress(errors.ExpiredError):
-                with self._services.store.watch(objects.Node) as watch:
-                    async for _ in watch:
-                        self.look_again()
-                return
 
     async def _look(self) -> float | None:
         """Seconds until somebody's time is over."""

@@ -91,6 +91,24 @@ class Store:
         """
         return self._feed.watch(kind, namespace, since, self.list(kind, namespace)[0] if since is None else [])
 
+    def follow(
+        self, kind: type[T], tell: Callable[[WatchEvent[T] | None], None], *, since: int | None = None
+    ) -> asyncio.Task[None]:
+        """A task that tells of every change after `since` (None: after this call) until it is cancelled, or the store
+        is closed. `tell(None)`: changes were missed, look at everything there is."""
+        return asyncio.create_task(self._follow(kind, tell, self.resource_version if since is None else since))
+
+    async def _follow(self, kind: type[T], tell: Callable[[WatchEvent[T] | None], None], since: int) -> None:
+        while True:
+            try:
+                with self.watch(kind, since=since) as watch:
+                    async for event in watch:
+                        tell(event)
+                return
+            except errors.ExpiredError:
+                since = self.resource_version
+                tell(None)
+
     @property
     def resource_version(self) -> int:
         """Of the newest change that readers can see."""

@@ -193,7 +193,7 @@ def test_the_groups_above_the_pods_weigh_what_their_pods_ask_for() -> None:
     bursting = pod(f"containers: [{container('requests: {cpu: 500m, memory: 1Gi}')}]").spec
     guaranteed = pod(f"containers: [{container('limits: {cpu: 1, memory: 1Gi}')}]").spec
     free = pod(f"containers: [{container('')}]").spec
-    everything = (bursting, bursting, guaranteed, free)
+    everything = tuple(map(resources.share, (bursting, bursting, guaranteed, free)))
     found = resources.class_limits(everything, NODE)
     assert {end: each.cpu_shares for end, each in found.items()} == {"/burstable": 1024, "/besteffort": 2}
     protected = resources.class_limits(everything, resources.Node(10 * GI, "/layers", memory_qos=True))
@@ -202,7 +202,7 @@ def test_the_groups_above_the_pods_weigh_what_their_pods_ask_for() -> None:
         "/besteffort": None,
         "": 3 * GI,
     }
-    assert resources.class_limits((guaranteed,), NODE) == {}
+    assert resources.class_limits((resources.share(guaranteed),), NODE) == {}
 
 
 @pytest.mark.parametrize("text", ["Nothing=true", "MemoryQoS", "MemoryQoS=perhaps"])

@@ -157,3 +157,41 @@ def test_watchers_see_changes_in_the_order_of_their_versions(opened: store.Store
         assert versions == sorted(set(versions))
 
     run(scenario())
+
+
+def test_who_follows_is_told_of_what_comes(opened: store.Store) -> None:
+    async def scenario() -> None:
+        await opened.create(pod("before"))
+        told: list[tuple[str, str] | None] = []
+
+        def tell(change: store.WatchEvent[objects.Pod] | None) -> None:
+            told.append(change and (change.type, change.object.metadata.name))
+
+        following = opened.follow(objects.Pod, tell)
+        await opened.create(pod("a"))  # the task has not even begun
+        await opened.delete(objects.Pod, "default", "a")
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        await opened.create(pod("after"))
+        assert told == [("ADDED", "a"), ("DELETED", "a")]
+
+    run(scenario())
+
+
+def test_who_follows_too_slowly_is_told_to_look_at_everything(opened: store.Store) -> None:
+    async def scenario() -> None:
+        told: list[str] = []
+        following = opened.follow(
+            objects.Pod,
+            lambda change: told.append(change.object.metadata.name if change else "everything"),
+            since=opened.resource_version - 1,
+        )
+        await asyncio.sleep(0)
+        assert told == ["everything"]
+        await opened.create(pod("a"))
+        await asyncio.sleep(0)
+        assert told == ["everything", "a"]
+        opened.close()
+        await following
+
+    run(scenario())
