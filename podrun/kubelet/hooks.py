@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from podrun.api import objects
-from podrun.kubelet import execution, probe_targets
+from podrun.kubelet import execution, probe_targets, shim_session
 from podrun.probe import http_client
 from podrun.probe.http_request import Request
 
@@ -53,7 +53,7 @@ async def _execute(action: objects.ExecAction, place: HookPlace, prepare: execut
         finished = await execution.run(prepare, place.container.name, action.command)
         output = finished.output
         failure = f"command '{' '.join(action.command)}' exited with {finished.code}" if finished.code else ""
-    except execution.NotRun as error:
+    except shim_session.NotRun as error:
         failure = str(error)
     if failure:
         hook = f"Exec lifecycle hook ([{' '.join(action.command)}]) {_where(place)}"

@@ -13,7 +13,7 @@ import pytest
 from podrun.api import objects
 from podrun.container.plan import LaunchPlan
 from podrun.errors import PodrunError
-from podrun.kubelet import execution, hooks
+from podrun.kubelet import execution, hooks, shim_session
 from podrun.kubelet.execution import Finished
 from podrun.probe.outcomes import MOST_OUTPUT, Errored, Failed, Succeeded
 from podrun.shim import facts, messages
@@ -88,7 +88,7 @@ def test_many_run_at_once(container: Container) -> None:
 
 
 def test_a_program_that_does_not_exist_did_not_run(container: Container) -> None:
-    with pytest.raises(execution.NotRun, match="no-such-program"):
+    with pytest.raises(shim_session.NotRun, match="no-such-program"):
         run(execution.run(container.prepare, "main", ("no-such-program",)))
     outcome = run(execution.probe(container.prepare, "main", ("no-such-program",), PATIENCE))
     assert isinstance(outcome, Errored)
@@ -98,11 +98,11 @@ def test_a_container_that_has_ended_and_a_shim_that_is_gone_are_errors(container
     async def nowhere(name: str, argv: tuple[str, ...]) -> tuple[str, str]:
         return "/nowhere/shim.sock", "token"
 
-    with pytest.raises(execution.NotRun, match="cannot reach the shim"):
+    with pytest.raises(shim_session.NotRun, match="cannot reach the shim"):
         run(execution.run(nowhere, "main", ("true",)))
     container.shim.ask(messages.Kill("main", 0))
     container.shim.fact(facts.Exited)
-    with pytest.raises(execution.NotRun, match="not running"):
+    with pytest.raises(shim_session.NotRun, match="not running"):
         run(execution.run(container.prepare, "main", ("true",)))
 
 

@@ -115,6 +115,7 @@ PURE = [
     "podrun/registry/credentials.py",
     "podrun/registry/messages.py",
     "podrun/registry/skopeo.py",
+    "podrun/server/channels.py",
     "podrun/server/json_patch.py",
 ]
 IMPURE = {"os", "socket", "asyncio", "time", "subprocess", "random", "secrets", "threading", "shutil", "select"}

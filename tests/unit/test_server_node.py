@@ -43,7 +43,10 @@ def test_exec_says_what_is_missing(tmp_path: Path) -> None:
         await api.ask("POST", PODS, pod())
         assert await refusal(api, "?command=a&stdout=1", **shim) == (400, "pod web does not have a host assigned")
         await api.set_status("web", running())
-        assert (await refusal(api, "?command=a&stdout=1"))[0] == 501
+        assert await refusal(api, "?command=a&stdout=1") == (400, "Upgrade request required")
+        spdy = await refusal(api, "?command=a&stdout=1", Connection="Upgrade", Upgrade="SPDY/3.1")
+        assert spdy[0] == 400
+        assert "SPDY is not supported" in spdy[1]
         assert (await refusal(api, "?stdout=1", **shim))[0] == 422
         assert "at least 1 of stdin, stdout, stderr" in (await refusal(api, "?command=a", **shim))[1]
         wrong = await refusal(api, "?command=a&stdout=1&container=x", **shim)
