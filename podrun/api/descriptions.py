@@ -155,6 +155,7 @@ DESCRIPTIONS = {
     "Volume.projected": "Several sources in one directory.",
     "Volume.downwardAPI": "Fields of the pod as files.",
     "Volume.persistentVolumeClaim": "What a PersistentVolumeClaim of the namespace is bound to.",
+    "Volume.ephemeral": "A PersistentVolumeClaim of the pod's own, made and deleted with it.",
     "EmptyDirVolumeSource.medium": "Memory: a tmpfs. By default the disk.",
     "EmptyDirVolumeSource.sizeLimit": "The most that it may hold.",
     "HostPathVolumeSource.path": "The path on the machine.",

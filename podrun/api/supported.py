@@ -53,6 +53,7 @@ CARRIED_OUT = (
     "config_map",
     "downward_api",
     "empty_dir",
+    "ephemeral",
     "host_path",
     "image",
     "persistent_volume_claim",

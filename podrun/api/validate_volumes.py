@@ -11,11 +11,13 @@ from podrun.api.objects import (
     EmptyDirVolumeSource,
     HostPathVolumeSource,
     KeyToPath,
+    PersistentVolumeClaimTemplate,
     ProjectedVolumeSource,
     Volume,
     VolumeProjection,
 )
 from podrun.api.objects.struct import kubernetes_name
+from podrun.api.validate_claim import check_claim_spec
 from podrun.api.validate_downward import FILE_FIELDS, check_field_ref, check_resource_ref
 from podrun.api.validate_names import Errors
 
@@ -80,8 +82,8 @@ def _source(path: str, kind: str, volume: Volume) -> Errors:
         yield from names.check_range(f"{path}.lun", volume.iscsi.lun, 0, 255)
     elif volume.csi and kind == "csi":
         yield from _needs(path, driver=volume.csi.driver)
-    elif volume.ephemeral and kind == "ephemeral" and volume.ephemeral.volume_claim_template is None:
-        yield field_errors.required(f"{path}.volumeClaimTemplate")
+    elif volume.ephemeral and kind == "ephemeral":
+        yield from _ephemeral(f"{path}.volumeClaimTemplate", volume.ephemeral.volume_claim_template)
     elif volume.image and kind == "image":
         yield from _needs(path, reference=volume.image.reference)
         yield from names.check_choice(
@@ -107,6 +109,18 @@ def _host_path(path: str, source: HostPathVolumeSource) -> Errors:
     yield from names.check_no_backsteps(f"{path}.path", source.path)
     if source.type is not None and source.type not in HOST_PATH_TYPES:
         yield field_errors.not_supported(f"{path}.type", source.type, HOST_PATH_TYPES)
+
+
+def _ephemeral(path: str, template: PersistentVolumeClaimTemplate | None) -> Errors:
+    if template is None:
+        yield field_errors.required(path)
+        return
+    yield from names.check_annotations(f"{path}.metadata.annotations", template.metadata.annotations)
+    yield from names.check_labels(f"{path}.metadata.labels", template.metadata.labels)
+    for field in template.metadata.__struct_fields__:
+        if field not in ("labels", "annotations") and getattr(template.metadata, field):
+            yield field_errors.forbidden(f"{path}.metadata.{kubernetes_name(field)}", "cannot be set")
+    yield from check_claim_spec(f"{path}.spec", template.spec)
 
 
 def _files(path: str, items: tuple[KeyToPath, ...], default_mode: int | None = None) -> Errors:

@@ -27,7 +27,12 @@ def text(claim: Json, pods: Iterable[Json]) -> str:
         phase = f"Terminating (lasts {lasts})"
     else:
         phase = status.get("phase", "")
-    users = [pod["metadata"]["name"] for pod in pods if _uses(pod, metadata["name"])] or ["<none>"]
+    owners = {owner.get("uid") for owner in metadata.get("ownerReferences") or [] if owner.get("kind") == "Pod"}
+    users = [
+        pod["metadata"]["name"]
+        for pod in pods
+        if _uses(pod, metadata["name"]) or pod["metadata"].get("uid", "") in owners
+    ] or ["<none>"]
     lines = [
         f"Name:\t{metadata['name']}",
         f"Namespace:\t{metadata.get('namespace', '')}",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from podrun.cli.describe_pieces import annotation_lines, pairs
+
 Json = dict[str, Any]
 
 
@@ -49,6 +51,9 @@ def _volume(volume: Json) -> list[str]:
                 f"ClaimName:\t{source.get('claimName', '')}",
                 f"ReadOnly:\t{_bool(source.get('readOnly'))}",
             ]
+        case {"ephemeral": dict(source)}:
+            kind = "EphemeralVolume (an inline specification for a volume that gets created and deleted with the pod)"
+            return [f"Type:\t{kind}", *_claim_template(source.get("volumeClaimTemplate") or {})]
         case {"downwardAPI": dict(source)}:
             kind = "Type:\tDownwardAPI (a volume populated by information about the pod)"
             return [kind, "Items:", *_items(source)]
@@ -57,6 +62,20 @@ def _volume(volume: Json) -> list[str]:
             return [kind, *(line for one in source.get("sources") or [] for line in _projection(one))]
         case _:
             return [f"Type:\t{next((key for key in volume if key != 'name'), '<unknown>')}"]
+
+
+def _claim_template(template: Json) -> list[str]:
+    """As printPersistentVolumeClaim, which indents labels and annotations twice here."""
+    metadata, spec = template.get("metadata") or {}, template.get("spec") or {}
+    marks = (*pairs("Labels", metadata.get("labels")), *annotation_lines(metadata.get("annotations")))
+    return [
+        f"StorageClass:\t{spec.get('storageClassName') or ''}",
+        f"Volume:\t{spec.get('volumeName') or ''}",
+        *(line.replace("\t", "\t    ") for line in marks),
+        "Capacity:\t",
+        "Access Modes:\t",
+        *([f"VolumeMode:\t{spec['volumeMode']}"] if spec.get("volumeMode") else []),
+    ]
 
 
 def _items(source: Json) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from podrun.api import objects, quantity
+from podrun.api import objects, pod_claims, quantity
 from podrun.api.objects import PersistentVolume, PersistentVolumeClaim, Pod
 from podrun.kubelet import node_match
 
@@ -87,19 +87,26 @@ def steps(
     taken: set[str] = set()
     found: list[Step] = []
     for claim in claims:
-        found += _of_claim(claim, by_name, taken, (claim.metadata.namespace, claim.metadata.name) in used)
+        found += _of_claim(claim, by_name, taken, _is_used(claim, used))
     present = {claim.metadata.uid for claim in claims}
     for volume in volumes:
         found += _of_volume(volume, present)
     return found
 
 
-def _used(pods: Iterable[Pod]) -> Iterator[tuple[str, str]]:
+def _used(pods: Iterable[Pod]) -> Iterator[tuple[str, str, str]]:
+    """Namespace and name of claims, and the uid of the pod if it takes none but its own."""
     for pod in pods:
         if pod.status.phase not in ("Succeeded", "Failed"):
+            meta = pod.metadata
             for volume in pod.spec.volumes:
-                if volume.persistent_volume_claim is not None:
-                    yield pod.metadata.namespace, volume.persistent_volume_claim.claim_name
+                if (claim := pod_claims.claim_name(meta.name, volume)) is not None:
+                    yield meta.namespace, claim, meta.uid if volume.ephemeral is not None else ""
+
+
+def _is_used(claim: PersistentVolumeClaim, used: Collection[tuple[str, str, str]]) -> bool:
+    meta = claim.metadata
+    return any((meta.namespace, meta.name, pod) in used for pod in ("", pod_claims.controller(meta)))
 
 
 def _of_claim(

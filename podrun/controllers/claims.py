@@ -1,37 +1,53 @@
-"""Follows claims, volumes and pods, and carries out what binding.py decides: directories, objects, events."""
+"""Follows claims, volumes and pods, and carries out what binding.py and ephemeral_volumes.py decide: directories,
+objects, events."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from podrun.api import objects
-from podrun.controllers import binding
+from podrun.api import objects, status_errors
+from podrun.controllers import binding, ephemeral_volumes, namespaces
 from podrun.controllers.binding import Bind, LetGo, Lose, Protect, Provision, Reclaim, Show, Step, Wait
+from podrun.controllers.ephemeral_volumes import Drop, Make, Refuse
 from podrun.kubelet import trees
-from podrun.kubelet.recorder import Recorder
+from podrun.kubelet.recorder import About, Recorder
 from podrun.store import Store, WatchEvent, errors
 from podrun.volume import persistent
 
 logger = logging.getLogger(__name__)
 
 COMPONENT = "persistentvolume-controller"
+OF_EPHEMERAL_VOLUMES = "ephemeral_volume"
 RETRY = 15.0  # seconds until what failed is tried again
 
 
 class Claims:
-    """`run` until cancelled. `directory` holds what is made for claims."""
+    """`run` until cancelled. `directory` holds what is made for claims.
 
-    def __init__(self, store: Store, recorder: Recorder, directory: Path, disk: ThreadPoolExecutor) -> None:
+    `admit` makes of a wish what the API would store, or raises StatusError.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        recorder: Recorder,
+        directory: Path,
+        disk: ThreadPoolExecutor,
+        admit: Callable[[objects.Object], objects.Object],
+    ) -> None:
         self._store = store
         self._recorder = recorder
         self._directory = directory
         self._disk = disk
+        self._admit = admit
         self._changed = asyncio.Event()
         self._said: set[tuple[str, str]] = set()  # uid and message of what a claim was told already
 
@@ -51,19 +67,20 @@ class Claims:
             await asyncio.gather(*following, return_exceptions=True)
 
     def _notice(self, event: WatchEvent[objects.Object] | None) -> None:
-        """Of pods only their ends matter here."""
-        is_alive = event is not None and isinstance(event.object, objects.Pod) and not _ended(event.object)
-        if event is None or event.type == "DELETED" or not is_alive:
+        """Of most pods only their ends matter here."""
+        is_dull = event is not None and isinstance(event.object, objects.Pod) and not _matters(event.object)
+        if event is None or event.type == "DELETED" or not is_dull:
             self._changed.set()
 
     async def _look(self) -> None:
         claims = self._store.list(objects.PersistentVolumeClaim)[0]
-        present = {claim.metadata.uid for claim in claims}
-        self._said = {said for said in self._said if said[0] in present}
         volumes = self._store.list(objects.PersistentVolume)[0]
-        if not claims and not volumes:
-            return
-        for step in binding.steps(claims, volumes, self._store.list(objects.Pod)[0]):
+        pods = self._store.list(objects.Pod)[0]
+        present = {claim.metadata.uid for claim in claims} | {pod.metadata.uid for pod in pods}
+        self._said = {said for said in self._said if said[0] in present}
+        for need in ephemeral_volumes.steps(claims, pods):
+            await self._look_after_ephemeral_volume(need)
+        for step in binding.steps(claims, volumes, pods):
             try:
                 await self._carry_out(step)
             except errors.StoreError as error:
@@ -73,6 +90,26 @@ class Claims:
                 if isinstance(step, Bind | Provision):
                     text = f"failed to provision volume: {error.strerror}"
                     self._tell(step.claim, "Warning", "ProvisioningFailed", text)
+
+    async def _look_after_ephemeral_volume(self, step: ephemeral_volumes.Step) -> None:
+        match step:
+            case Make(pod, volume, claim):
+                try:
+                    await self._store.create(self._admit(claim))
+                except (status_errors.StatusError, errors.StoreError) as error:
+                    why = f"create PVC {claim.metadata.name}: {error}"
+                    self._refuse_ephemeral_volume(pod, volume, why)
+            case Refuse(pod, volume, message):
+                self._refuse_ephemeral_volume(pod, volume, message)
+            case Drop(claim):
+                try:
+                    await namespaces.end(self._store, claim, time.time())
+                except errors.StoreError as error:
+                    logger.warning("cannot delete claim %s: %s", claim.metadata.name, error)
+
+    def _refuse_ephemeral_volume(self, pod: objects.Pod, volume: str, why: str) -> None:
+        text = f"ephemeral volume {volume}: {why}"
+        self._tell(pod, "Warning", "FailedBinding", text, component=OF_EPHEMERAL_VOLUMES)
 
     async def _carry_out(self, step: Step) -> None:
         match step:
@@ -157,15 +194,17 @@ class Claims:
         for left in self._directory.glob("gone-*"):
             trees.remove_shaped(left)
 
-    def _tell(self, claim: objects.PersistentVolumeClaim, type_: str, reason: str, message: str) -> None:
-        key = claim.metadata.uid, message
+    def _tell(self, about: About, type_: str, reason: str, message: str, component: str = COMPONENT) -> None:
+        key = about.metadata.uid, message
         if key not in self._said:
             self._said.add(key)
-            self._recorder.record(claim, type_, reason, message, component=COMPONENT)
+            self._recorder.record(about, type_, reason, message, component=component)
 
     async def _on_disk(self, function: object, *arguments: object) -> None:
         await asyncio.get_running_loop().run_in_executor(self._disk, function, *arguments)  # type: ignore[arg-type]
 
 
-def _ended(pod: objects.Pod) -> bool:
-    return pod.status.phase in ("Succeeded", "Failed")
+def _matters(pod: objects.Pod) -> bool:
+    """Whether a new or changed pod is one that may let go of claims, or needs some of its own."""
+    is_new = pod.status.phase == "Pending" and any(volume.ephemeral for volume in pod.spec.volumes)
+    return is_new or pod.status.phase in ("Succeeded", "Failed")

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from podrun.api import objects
+from podrun.api import objects, pod_claims
 from podrun.api.times import unix_seconds
 from podrun.errors import PodrunError
 from podrun.kubelet.scheduler import Refusal
 from podrun.store.store import Store
 
 UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
+UNMADE = "waiting for ephemeral volume controller to create the persistentvolumeclaim"
 FRESH = 2.0  # seconds in which a new claim is expected to be bound, and nobody is told that it is not
 _TAKEN = "1 node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode"
 _HELPLESS = "preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
@@ -36,26 +37,32 @@ class UnusableClaimError(PodrunError):
         self.processing = processing
 
 
-def directory_of(store: Store, namespace: str, claim: str) -> ClaimedDirectory:
-    """UnusableClaimError: there is no such claim, or it has no volume yet."""
-    found = store.get(objects.PersistentVolumeClaim, namespace, claim)
+def directory_of(store: Store, pod: objects.Pod, volume: objects.Volume, claim: str) -> ClaimedDirectory:
+    """UnusableClaimError: there is no such claim, it is not for this pod, or it has no volume yet."""
+    found = store.get(objects.PersistentVolumeClaim, pod.metadata.namespace, claim)
+    error_processing = f"error processing PVC {pod.metadata.namespace}/{claim}:"
     if found is None:
         missing = f'failed to fetch PVC from API server: persistentvolumeclaims "{claim}" not found'
-        raise UnusableClaimError(f'persistentvolumeclaim "{claim}" not found', missing)
+        text = f'{UNMADE} "{claim}"' if volume.ephemeral else f'persistentvolumeclaim "{claim}" not found'
+        raise UnusableClaimError(text, f"{error_processing} {missing}")
     if found.metadata.deletion_timestamp is not None:
-        raise UnusableClaimError(f'persistentvolumeclaim "{claim}" is being deleted', "PVC is being deleted")
+        text = f'persistentvolumeclaim "{claim}" is being deleted'
+        raise UnusableClaimError(text, f"{error_processing} PVC is being deleted")
     if found.status.phase == "Lost":
         text = f'persistentvolumeclaim "{claim}" bound to non-existent persistentvolume '
-        raise UnusableClaimError(text, "PVC is not bound")
-    volume = store.get(objects.PersistentVolume, "", found.spec.volume_name)
-    if found.status.phase != "Bound" or volume is None:
-        raise UnusableClaimError(UNBOUND, "PVC is not bound")
-    if volume.spec.host_path is not None:
-        return ClaimedDirectory(volume.spec.host_path.path, volume.spec.host_path.type or "")
-    if volume.spec.local is not None:
-        return ClaimedDirectory(volume.spec.local.path)
-    text = f'persistentvolume "{volume.metadata.name}" is of a kind that podrun does not carry out yet'
-    raise UnusableClaimError(text, text)
+        raise UnusableClaimError(text, f"{error_processing} PVC is not bound")
+    if volume.ephemeral and not pod_claims.was_made_for(pod, found):
+        text = pod_claims.not_the_owner(pod, found)
+        raise UnusableClaimError(text, text)
+    bound = store.get(objects.PersistentVolume, "", found.spec.volume_name)
+    if found.status.phase != "Bound" or bound is None:
+        raise UnusableClaimError(UNBOUND, f"{error_processing} PVC is not bound")
+    if bound.spec.host_path is not None:
+        return ClaimedDirectory(bound.spec.host_path.path, bound.spec.host_path.type or "")
+    if bound.spec.local is not None:
+        return ClaimedDirectory(bound.spec.local.path)
+    text = f'persistentvolume "{bound.metadata.name}" is of a kind that podrun does not carry out yet'
+    raise UnusableClaimError(text, f"{error_processing} {text}")
 
 
 Claimed = Mapping[str, ClaimedDirectory | UnusableClaimError]
@@ -65,32 +72,25 @@ Claimed = Mapping[str, ClaimedDirectory | UnusableClaimError]
 def directories(store: Store, pod: objects.Pod) -> Claimed:
     found: dict[str, ClaimedDirectory | UnusableClaimError] = {}
     for volume in pod.spec.volumes:
-        if volume.persistent_volume_claim is not None:
+        if (claim := pod_claims.claim_name(pod.metadata.name, volume)) is not None:
             try:
-                name = volume.persistent_volume_claim.claim_name
-                found[volume.name] = directory_of(store, pod.metadata.namespace, name)
+                found[volume.name] = directory_of(store, pod, volume, claim)
             except UnusableClaimError as error:
                 found[volume.name] = error
     return found
 
 
-def check(pod: objects.Pod, claimed: Claimed) -> None:
+def check(claimed: Claimed) -> None:
     """PodrunError where a claim can't be used, in the words of the event FailedMount (WaitForAttachAndMount).
 
     Of nothing else kubelets say this any more: waiting for too long is no event (SyncPod, wait.Interrupted).
     """
-    sources = {volume.name: volume.persistent_volume_claim for volume in pod.spec.volumes}
     problems = {name: found for name, found in claimed.items() if isinstance(found, UnusableClaimError)}
     if problems:
         names = " ".join(sorted(problems))
-        texts = [
-            f"error processing PVC {pod.metadata.namespace}/{source.claim_name}: {problem.processing}"
-            for name, problem in problems.items()
-            if (source := sources[name]) is not None
-        ]
         raise PodrunError(
             f"Unable to attach or mount volumes: unmounted volumes=[{names}], unattached volumes=[], "
-            f"failed to process volumes=[{names}]: {'; '.join(texts)}"
+            f"failed to process volumes=[{names}]: {'; '.join(problem.processing for problem in problems.values())}"
         )
 
 
@@ -107,16 +107,19 @@ def obstacle(store: Store, pod: objects.Pod, placed: Iterable[objects.Pod]) -> R
     return None
 
 
-def will_be_bound(store: Store, pod: objects.Pod, now: float) -> bool:
-    """Whether a claim that the pod waits for has only just been made; `now` is Unix time."""
+def will_be_bound(store: Store, pod: objects.Pod, refusal: Refusal, now: float) -> bool:
+    """Whether the pod waits for a claim that has only just been made, or is made with the pod; `now` is Unix time."""
+    if UNBOUND not in refusal.message and UNMADE not in refusal.message:
+        return False
     claims = (store.get(objects.PersistentVolumeClaim, pod.metadata.namespace, name) for name in _names(pod))
-    made = [unix_seconds(claim.metadata.creation_timestamp or "") for claim in claims if claim is not None]
-    return bool(made) and now - max(made) < FRESH
+    metadata = (pod.metadata, *(claim.metadata for claim in claims if claim is not None))
+    made = [unix_seconds(each.creation_timestamp or "") for each in metadata]
+    return now - max(made) < FRESH
 
 
 def _names(pod: objects.Pod) -> list[str]:
-    sources = (volume.persistent_volume_claim for volume in pod.spec.volumes)
-    return [source.claim_name for source in sources if source is not None]
+    names = (pod_claims.claim_name(pod.metadata.name, volume) for volume in pod.spec.volumes)
+    return [name for name in names if name is not None]
 
 
 def _is_for_one_pod(store: Store, namespace: str, name: str) -> bool:

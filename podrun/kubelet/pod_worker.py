@@ -135,7 +135,7 @@ class PodWorker:
         metadata = changed.metadata
         if metadata.namespace != self.pod.metadata.namespace:
             return
-        if (type(changed).__name__, metadata.name) in references.of_pod(self.pod.spec):
+        if (type(changed).__name__, metadata.name) in references.of_pod(self.pod):
             self._files.follow(self.pod)
             self._inbox.put_nowait(ReferenceChanged())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from podrun.api import objects
+from podrun.api import objects, pod_claims
 
 KINDS = (objects.ConfigMap, objects.Secret, objects.PersistentVolumeClaim, objects.ServiceAccount)
 
@@ -12,8 +12,8 @@ Reference = tuple[str, str]
 """Kind and name, in the pod's own namespace."""
 
 
-def of_pod(spec: objects.PodSpec) -> frozenset[Reference]:
-    return frozenset((*_of_volumes(spec), *_of_containers(spec)))
+def of_pod(pod: objects.Pod) -> frozenset[Reference]:
+    return frozenset((*_of_volumes(pod), *_of_containers(pod.spec)))
 
 
 def _of_containers(spec: objects.PodSpec) -> Iterator[Reference]:
@@ -31,18 +31,18 @@ def _of_containers(spec: objects.PodSpec) -> Iterator[Reference]:
     yield from (("Secret", each.name) for each in spec.image_pull_secrets)
 
 
-def _of_volumes(spec: objects.PodSpec) -> Iterator[Reference]:
-    for volume in spec.volumes:
+def _of_volumes(pod: objects.Pod) -> Iterator[Reference]:
+    for volume in pod.spec.volumes:
         if volume.config_map is not None:
             yield "ConfigMap", volume.config_map.name
         if volume.secret is not None:
             yield "Secret", volume.secret.secret_name
-        if volume.persistent_volume_claim is not None:
-            yield "PersistentVolumeClaim", volume.persistent_volume_claim.claim_name
+        if (claim := pod_claims.claim_name(pod.metadata.name, volume)) is not None:
+            yield "PersistentVolumeClaim", claim
         for source in volume.projected.sources if volume.projected is not None else ():
             if source.config_map is not None:
                 yield "ConfigMap", source.config_map.name
             if source.secret is not None:
                 yield "Secret", source.secret.name
             if source.service_account_token is not None:
-                yield "ServiceAccount", spec.service_account_name or "default"
+                yield "ServiceAccount", pod.spec.service_account_name or "default"

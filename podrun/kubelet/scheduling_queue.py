@@ -90,7 +90,7 @@ class SchedulingQueue:
     async def _schedule(self, pod: objects.Pod) -> None:
         store, now = self._services.store, time.time()
         refusal = claims.obstacle(store, pod, self._placed())
-        if refusal is not None and claims.UNBOUND in refusal.message and claims.will_be_bound(store, pod, now):
+        if refusal is not None and claims.will_be_bound(store, pod, refusal, now):
             asyncio.get_running_loop().call_later(claims.FRESH, self.look_again)
             return
         refusal = refusal or scheduler.obstacle(scheduler.claim(pod), self._situation())

@@ -26,9 +26,9 @@ def _source(volume: objects.Volume, place: PodPlace) -> Source:
     idmapped = place.first_id != 0  # what may outlive the pod, or is of others
     if volume.host_path is not None:
         return Source(volume.host_path.path, idmapped=idmapped)
-    if volume.persistent_volume_claim is not None:
+    if is_claimed(volume):
         place_of_claim = place.volume("persistent-volume-claim", volume.name)
-        return Source(str(place_of_claim), readonly=volume.persistent_volume_claim.read_only, idmapped=idmapped)
+        return Source(str(place_of_claim), readonly=is_read_only_claim(volume), idmapped=idmapped)
     if is_written(volume):
         return Source(str(place.written / volume.name), held=True, readonly=True, owner=place.first_id)
     if is_in_memory(volume):
@@ -39,6 +39,15 @@ def _source(volume: objects.Volume, place: PodPlace) -> Source:
 def is_written(volume: objects.Volume) -> bool:
     """podrun itself writes what is in it."""
     return any((volume.config_map, volume.secret, volume.downward_api, volume.projected))
+
+
+def is_claimed(volume: objects.Volume) -> bool:
+    """What a PersistentVolumeClaim is bound to."""
+    return volume.persistent_volume_claim is not None or volume.ephemeral is not None
+
+
+def is_read_only_claim(volume: objects.Volume) -> bool:
+    return volume.persistent_volume_claim is not None and volume.persistent_volume_claim.read_only
 
 
 def is_in_memory(volume: objects.Volume) -> bool:

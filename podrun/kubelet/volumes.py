@@ -25,7 +25,7 @@ def prepare(pod: objects.Pod, place: PodPlace, memory: int, claimed: Claimed) ->
     event FailedMount, OSError.
     """
     id_ranges.keep(place.pod_dir, place.first_id)
-    claims.check(pod, claimed)
+    claims.check(claimed)
     for volume in pod.spec.volumes:
         try:
             directory = claimed.get(volume.name)
@@ -54,16 +54,17 @@ def _prepare(pod: objects.Pod, volume: objects.Volume, place: PodPlace, memory: 
 def _give_to_group(pod: objects.Pod, volume: objects.Volume, place: PodPlace, claimed: Claimed) -> None:
     """fsGroup, of what is on the disk and podrun's to give away: a hostPath is not, as a volume or behind a claim."""
     group = volume_places.fs_group(pod)
-    claim = volume.persistent_volume_claim
-    directory = claimed.get(volume.name)
+    is_claimed, directory = volume_places.is_claimed(volume), claimed.get(volume.name)
     given = volume_places.is_on_disk(volume) or (
-        claim is not None and not claim.read_only and isinstance(directory, ClaimedDirectory) and directory.type is None
+        not volume_places.is_read_only_claim(volume)
+        and isinstance(directory, ClaimedDirectory)
+        and directory.type is None
     )
     if group is None or not given:
         return
     # The change policy is for what outlives pods (pkg/volume/emptydir hands none on).
     context = pod.spec.security_context
-    on_mismatch = claim is not None and context is not None and context.fs_group_change_policy == "OnRootMismatch"
+    on_mismatch = is_claimed and context is not None and context.fs_group_change_policy == "OnRootMismatch"
     source = volume_places.sources(pod, place)[volume.name]
     opened = os.open(source.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -123,3 +123,27 @@ def test_a_pod_waits_for_its_claim(node: Instance) -> None:
     assert "ReadWriteOncePod access mode" in pod["status"]["conditions"][0]["message"]
     node.discard("early")
     node.wait_for("alone", pods.is_ready, "to be ready")
+
+
+def test_an_ephemeral_volume_comes_and_goes_with_its_pod(node: Instance) -> None:
+    pod = user("brief", "", "touch /data/file; " + manifests.SLEEP)
+    template = {"metadata": {"labels": {"made": "for-brief"}}, "spec": claim("any")["spec"]}
+    pod["spec"]["volumes"] = [{"name": "d", "ephemeral": {"volumeClaimTemplate": template}}]
+    # Somebody else's claim has the name.
+    node.apply(claim("brief-d"), pod)
+    stranger = "PVC default/brief-d was not created for pod default/brief (pod is not owner)"
+    told = node.wait_for("brief", lambda pod: pod["status"].get("conditions"), "to be told")
+    assert stranger in told["status"]["conditions"][0]["message"]
+    assert f"ephemeral volume d: {stranger}" in node.run("describe", "pod", "brief").stdout
+    # That one goes, and the pod has its own.
+    node.run("delete", "pvc", "brief-d")
+    node.wait_for("brief", pods.is_ready, "to be ready")
+    found = node.request("GET", f"{CLAIMS}/brief-d")["metadata"]
+    directory = node.paths.persistent / f"pvc-{found['uid']}"
+    wait.wait_until((directory / "file").exists, "the container to write into it", 20)
+    assert found["labels"] == {"made": "for-brief"}
+    assert found["ownerReferences"][0]["uid"] == node.pod("brief")["metadata"]["uid"]
+    assert "Used By:       brief\n" in node.run("describe", "pvc", "brief-d").stdout
+    node.discard("brief")
+    wait.wait_until(lambda: not is_there(node, f"{CLAIMS}/brief-d"), "its claim to go", 20)
+    wait.wait_until(lambda: not directory.exists(), "the directory to go", 20)

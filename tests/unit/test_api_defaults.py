@@ -94,7 +94,8 @@ def test_what_podrun_does_is_not_refused() -> None:
     stdinOnce: true
     tty: true
     securityContext: {privileged: false, allowPrivilegeEscalation: true, capabilities: {}, procMount: Default}
-  volumes: [{name: e, emptyDir: {medium: Memory, sizeLimit: 1Gi}}, {name: h, hostPath: {path: /x, type: Socket}}]
+  volumes: [{name: e, emptyDir: {medium: Memory, sizeLimit: 1Gi}}, {name: h, hostPath: {path: /x, type: Socket}},
+    {name: v, ephemeral: {volumeClaimTemplate: {spec: {accessModes: [ReadWriteOnce]}}}}]
   hostNetwork: true
   hostPID: false
   hostUsers: true

@@ -366,7 +366,7 @@ EMPTY = {
     "config_map": objects.ConfigMapVolumeSource(),
     "projected": objects.ProjectedVolumeSource(sources=(objects.VolumeProjection(),)),
     "csi": objects.CSIVolumeSource(),
-    "ephemeral": objects.EphemeralVolumeSource(),
+    "ephemeral": objects.EphemeralVolumeSource(volume_claim_template=objects.PersistentVolumeClaimTemplate()),
     "image": objects.ImageVolumeSource(),
 }
 
@@ -392,6 +392,26 @@ def test_a_hostname_override_is_a_whole_name_of_at_most_64_characters_and_stands
         "spec.hostnameOverride: Forbidden: may not be specified when `setHostnameAsFQDN` is true",
         "spec.hostnameOverride: Forbidden: may not be specified when `hostNetwork` is true",
     ]
+
+
+def test_the_claim_of_an_ephemeral_volume_is_judged_as_one_that_stands_alone() -> None:
+    def found(template: str) -> list[str]:
+        volume = f"{{name: v, ephemeral: {{volumeClaimTemplate: {template}}}}}"
+        return [each.removeprefix(PATH) for each in errors(f"{ONE}\n  volumes: [{volume}]")]
+
+    PATH = "spec.volumes[0].ephemeral.volumeClaimTemplate."
+    good = "spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}"
+    assert found(f"{{metadata: {{labels: {{a: b}}, annotations: {{c: d}}}}, {good}}}") == []
+    assert found(f"{{metadata: {{name: x, finalizers: [f], labels: {{a: '-'}}}}, {good}}}")[1:] == [
+        "metadata.name: Forbidden: cannot be set",
+        "metadata.finalizers: Forbidden: cannot be set",
+    ]
+    assert found("{spec: {volumeMode: Block}}") == [
+        "spec.accessModes: Required value: at least 1 access mode is required",
+        "spec.resources[storage]: Required value",
+        f"spec.volumeMode: Forbidden: {supported.NOT_YET}",
+    ]
+    assert errors(f"{ONE}\n  volumes: [{{name: v, ephemeral: {{}}}}]") == [f"{PATH.removesuffix('.')}: Required value"]
 
 
 def test_a_stop_signal_is_one_that_linux_has() -> None:

@@ -8,8 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from podrun.api import defaults, objects
-from podrun.controllers import binding
+from podrun.controllers import binding, ephemeral_volumes
 from podrun.controllers.binding import Bind, LetGo, Lose, Protect, Provision, Reclaim, Show, Step, Wait
+from podrun.controllers.ephemeral_volumes import Drop, Make, Refuse
 
 GONE = "2026-01-02T03:04:05Z"
 
@@ -129,3 +130,43 @@ def test_a_bound_claim_grows_and_notices_a_lost_volume() -> None:
     assert binding.steps([bound()], [made], []) == []
     assert only([bound("2Gi")], [made]) == Bind(bound("2Gi"), made)
     assert only([bound()], []) == Lose(bound())
+
+
+def with_ephemeral_volume(uid: str = "uid-p", **metadata: Any) -> objects.Pod:
+    spec = objects.PersistentVolumeClaimSpec(access_modes=("ReadWriteOnce",))
+    template = objects.PersistentVolumeClaimTemplate(metadata=objects.ObjectMeta(labels={"a": "b"}), spec=spec)
+    source = objects.EphemeralVolumeSource(volume_claim_template=template)
+    return objects.Pod(
+        metadata=objects.ObjectMeta(name="p", namespace="default", uid=uid, **metadata),
+        spec=objects.PodSpec(volumes=(objects.Volume(name="v", ephemeral=source),)),
+    )
+
+
+def test_an_ephemeral_volume_has_a_claim_that_the_pod_owns() -> None:
+    user = with_ephemeral_volume()
+    (made,) = ephemeral_volumes.steps([], [user])
+    assert isinstance(made, Make)
+    assert (made.claim.metadata.name, made.claim.metadata.labels) == ("p-v", {"a": "b"})
+    assert made.claim.metadata.owner_references == (
+        objects.OwnerReference(
+            api_version="v1", kind="Pod", name="p", uid="uid-p", controller=True, block_owner_deletion=True
+        ),
+    )
+    assert list(ephemeral_volumes.steps([made.claim], [user])) == []
+    assert list(ephemeral_volumes.steps([], [with_ephemeral_volume(deletion_timestamp=GONE)])) == []
+    # It is in use by its own pod, and goes with that: a later one of the same name is another.
+    finalizers = (binding.CLAIM_PROTECTION,)
+    metadata = replace(made.claim.metadata, finalizers=finalizers, deletion_timestamp=GONE)
+    deleted = replace(made.claim, metadata=metadata)
+    later = with_ephemeral_volume(uid="uid-later")
+    assert binding.steps([deleted], [], [user]) == []
+    assert only([deleted], [], [later]) == LetGo(deleted)
+    refused, dropped = ephemeral_volumes.steps([made.claim], [later])
+    assert dropped == Drop(made.claim)
+    assert isinstance(refused, Refuse)
+    assert refused.message == "PVC default/p-v was not created for pod default/p (pod is not owner)"
+
+
+def test_what_others_own_is_left_alone() -> None:
+    owned = claim(metadata={"owner_references": (objects.OwnerReference(kind="StatefulSet", name="s", uid="u"),)})
+    assert list(ephemeral_volumes.steps([claim(), owned], [])) == []

@@ -27,7 +27,8 @@ metadata:
 spec:
   serviceAccountName: robot
   volumes: [{name: v, emptyDir: {}}, {name: c, configMap: {name: mounted}}, {name: p, projected: {sources: [
-    {secret: {name: projected}}]}}, {name: d, persistentVolumeClaim: {claimName: claimed}}]
+    {secret: {name: projected}}]}}, {name: d, persistentVolumeClaim: {claimName: claimed}},
+    {name: scratch, ephemeral: {}}]
   containers:
   - name: main
     image: i
@@ -179,12 +180,13 @@ def test_a_pod_knows_what_it_refers_to() -> None:
 envFrom: [{configMapRef: {name: all}}]
 env: [{name: A, valueFrom: {secretKeyRef: {name: one, key: k}}}]
 """)
-    assert references.of_pod(pod.spec) == {
+    assert references.of_pod(pod) == {
         ("ConfigMap", "all"),
         ("Secret", "one"),
         ("ConfigMap", "mounted"),
         ("Secret", "projected"),
         ("PersistentVolumeClaim", "claimed"),
+        ("PersistentVolumeClaim", f"{pod.metadata.name}-scratch"),
     }
 
 

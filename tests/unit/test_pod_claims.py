@@ -54,14 +54,14 @@ def test_a_claim_stands_for_its_volumes_directory(tmp_path: Path) -> None:
     volume = objects.PersistentVolume(metadata=metadata("a"), spec=local)
     where = found(tmp_path, claim("data", volume="a"), volume, of=pod("data"))
     assert where == {"v-data": ClaimedDirectory("/srv/a")}
-    claims.check(pod("data"), where)
+    claims.check(where)
 
 
 def test_claims_that_cant_be_used_are_named_as_the_kubelet_does(tmp_path: Path) -> None:
     wish = pod("later", "bare")
     where = found(tmp_path, claim("bare", phase="Pending"), of=wish)
     with pytest.raises(PodrunError) as caught:
-        claims.check(wish, where)
+        claims.check(where)
     assert caught.value.message == (
         "Unable to attach or mount volumes: unmounted volumes=[v-bare v-later], unattached volumes=[], "
         "failed to process volumes=[v-bare v-later]: error processing PVC default/later: failed to fetch PVC from API "
