@@ -29,10 +29,10 @@ class Field:
 
 def explain(kind: type[KubeStruct], path: tuple[str, ...], *, recursive: bool) -> Field | None:
     """The field at the path, with its own fields; None: there is no such one. An empty path is the kind itself."""
-    found = Field("", kind.__name__, DESCRIPTIONS.get(kind.__name__, ""))
+    found = Field("", kind.__name__, description(kind))
     inner: type[KubeStruct] | None = kind
     for name in path:
-        entry = None if inner is None else _entries(inner).get(name)
+        entry = None if inner is None else fields_of(inner).get(name)
         if inner is None or entry is None:
             return None
         found = _field(inner, name, entry)
@@ -47,7 +47,7 @@ def _fields(holder: type[KubeStruct], depth: int, within: tuple[type[KubeStruct]
     if depth == 0 or holder in within:
         return ()
     made = []
-    for name, type_ in sorted(_entries(holder).items()):
+    for name, type_ in sorted(fields_of(holder).items()):
         one, inner = _field(holder, name, type_), _struct_in(type_)
         deeper = _fields(inner, depth - 1, (*within, holder)) if inner is not None else ()
         made.append(Field(one.name, one.type, one.description, one.required, deeper))
@@ -55,14 +55,24 @@ def _fields(holder: type[KubeStruct], depth: int, within: tuple[type[KubeStruct]
 
 
 def _field(holder: type[KubeStruct], name: str, type_: Any) -> Field:
-    key = f"{holder.__name__}.{name}"
     inner = _struct_in(type_)
-    of_type = DESCRIPTIONS.get(inner.__name__, "") if inner else ""
-    said = DESCRIPTIONS.get(key) or DESCRIPTIONS.get(f"*.{name}") or of_type
-    return Field(name, _name(type_), said, key in REQUIRED)
+    said = description(holder, name) or (description(inner) if inner else "")
+    return Field(name, _name(type_), said, is_required(holder, name))
 
 
-def _entries(holder: type[KubeStruct]) -> dict[str, Any]:
+def description(holder: type[KubeStruct], field: str = "") -> str:
+    """Of the type itself, or of one of its fields."""
+    if not field:
+        return DESCRIPTIONS.get(holder.__name__, "")
+    return DESCRIPTIONS.get(f"{holder.__name__}.{field}") or DESCRIPTIONS.get(f"*.{field}", "")
+
+
+def is_required(holder: type[KubeStruct], field: str) -> bool:
+    return f"{holder.__name__}.{field}" in REQUIRED
+
+
+def fields_of(holder: type[KubeStruct]) -> dict[str, Any]:
+    """Names in JSON, with their types and markers."""
     hints = typing.get_type_hints(holder, include_extras=True)
     return {entry.encode_name: hints[entry.name] for entry in msgspec.structs.fields(holder)}
 

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 import podrun
-from podrun.api import kinds
+from podrun.api import kinds, openapi
 from podrun.server import answers, context, metrics_api, resources
 
 KUBERNETES = ("1", "33")
@@ -18,10 +18,13 @@ KUBERNETES = ("1", "33")
 _VERBS = ("delete", "deletecollection", "get", "list", "watch")
 _CHANGING = ("patch", "update")
 _SUBRESOURCES = (
-    ("pods/status", ("get", "patch", "update")),
-    ("pods/resize", ("get", "patch", "update")),
-    ("pods/log", ("get",)),
-    ("pods/exec", ("create", "get")),
+    ("pods/attach", "PodAttachOptions", ("create", "get")),
+    ("pods/ephemeralcontainers", "Pod", ("get", "patch", "update")),
+    ("pods/exec", "PodExecOptions", ("create", "get")),
+    ("pods/log", "Pod", ("get",)),
+    ("pods/portforward", "PodPortForwardOptions", ("create", "get")),
+    ("pods/resize", "Pod", ("get", "patch", "update")),
+    ("pods/status", "Pod", ("get", "patch", "update")),
 )
 
 
@@ -59,10 +62,25 @@ async def api_groups(request: web.Request) -> web.StreamResponse:
 async def core_resources(request: web.Request) -> web.StreamResponse:
     served = [_resource(kind) for kind in kinds.KINDS if kind.name in resources.SERVED]
     parts = [
-        {"name": name, "singularName": "", "namespaced": True, "kind": _kind_of_part(name), "verbs": verbs}
-        for name, verbs in _SUBRESOURCES
+        {"name": name, "singularName": "", "namespaced": True, "kind": kind, "verbs": verbs}
+        for name, kind, verbs in _SUBRESOURCES
     ]
     return _answer({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "v1", "resources": served + parts})
+
+
+async def openapi_index(request: web.Request) -> web.StreamResponse:
+    """Where the documents are. metrics.k8s.io has none: nothing of it can be sent."""
+    return _answer({"paths": {"api/v1": {"serverRelativeURL": "/openapi/v3/api/v1"}}})
+
+
+async def openapi_document(request: web.Request) -> web.StreamResponse:
+    """Made for each request: kubectl asks rarely, and what would be kept for it is large."""
+    served = [
+        (kind, kind.name in resources.CREATABLE, kind.name in resources.CHANGEABLE)
+        for kind in kinds.KINDS
+        if kind.name in resources.SERVED
+    ]
+    return _answer(openapi.document(served, podrun.__version__))
 
 
 async def info(request: web.Request) -> web.StreamResponse:
@@ -86,10 +104,6 @@ def _resource(kind: kinds.Kind) -> dict[str, Any]:
     if kind.name == "Pod":
         described["categories"] = ["all"]
     return described
-
-
-def _kind_of_part(name: str) -> str:
-    return "PodExecOptions" if name == "pods/exec" else "Pod"
 
 
 def _answer(value: object) -> web.Response:

@@ -44,6 +44,8 @@ ROUTES: tuple[tuple[str, str, Function], ...] = (
     ("GET", "/api", discovery.api_versions),
     ("GET", "/apis", discovery.api_groups),
     ("GET", "/api/v1", discovery.core_resources),
+    ("GET", "/openapi/v3", discovery.openapi_index),
+    ("GET", "/openapi/v3/api/v1", discovery.openapi_document),
     ("GET", f"{_POD}/log", logs.read_log),
     ("GET", f"{_POD}/portforward", forwarding.forward),
     ("POST", f"{_POD}/portforward", forwarding.forward),

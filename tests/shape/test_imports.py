@@ -109,6 +109,8 @@ PURE = [
     "podrun/seccomp/stub.py",
     "podrun/api/defaults.py",
     "podrun/api/pod_claims.py",
+    "podrun/api/explanations.py",
+    "podrun/api/openapi.py",
     "podrun/api/pod_resources.py",
     "podrun/api/quantity.py",
     "podrun/api/selector.py",

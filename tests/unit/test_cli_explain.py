@@ -42,7 +42,7 @@ def test_descriptions_are_of_types_and_fields_that_exist() -> None:
             return
         seen.add(struct)
         known.add(struct.__name__)
-        for name, inner in explanations._entries(struct).items():
+        for name, inner in explanations.fields_of(struct).items():
             known.update((f"{struct.__name__}.{name}", f"*.{name}"))
             visit(inner)
 
