@@ -10,6 +10,7 @@ import contextlib
 import errno
 import json
 import os
+import time
 from _socket import AF_UNIX, CMSG_SPACE, MSG_CMSG_CLOEXEC, MSG_NOSIGNAL, SCM_RIGHTS, SOCK_STREAM, SOL_SOCKET
 from _socket import socket as Socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,8 +33,22 @@ _LONGEST_PATH = 107  # sun_path of unix(7) holds 108 bytes with the final zero
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
+PATIENCE = 30.0
+"""Seconds in which another kubelet may come after one that went while it was being read from."""
+
+RECONNECTING = 0.2
+"""Seconds before what a kubelet left unanswered is asked for again."""
+
+
 class KubeletDownError(PodrunError):
     """Nobody answers on the socket."""
+
+
+class KubeletLostError(PodrunError):
+    """It was there, and went before it had answered."""
+
+    def __init__(self) -> None:
+        super().__init__("cannot talk to the kubelet: it closed the connection without an answer")
 
 
 def connect(path: str) -> Socket:
@@ -101,6 +116,11 @@ class Stream:
     def fileno(self) -> int:
         return self._connection.fileno()
 
+    @property
+    def holds_bytes(self) -> bool:
+        """Whether some came together with the head: nobody is told that they can be read."""
+        return bool(self._rest)
+
     def limit(self, seconds: float | None) -> None:
         """TimeoutError from reading after so long without a byte; None: never."""
         self._connection.settimeout(seconds)
@@ -133,7 +153,20 @@ class Client:
         self.start = start
 
     def get(self, path: str, query: Query | None = None, *, accept: str = JSON) -> Any:
-        return self.ask("GET", path, query, accept=accept)
+        """The JSON of the answer; where the kubelet goes meanwhile, that of the next one. StatusFailure: the server
+        refused."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return self.ask("GET", path, query, accept=accept)
+            except KubeletLostError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(RECONNECTING)
+
+    def starting_none(self) -> Client:
+        """The same for who starts no kubelet: whoever ended it may have meant it."""
+        return Client(self.socket)
 
     def ask(
         self,
@@ -151,7 +184,10 @@ class Client:
         if body:
             heads["Content-Type"] = content_type
         with self.open(method, path, query, body=body, headers=heads) as stream:
-            return decoded(stream.read_all())
+            content = stream.read_all()
+            if len(content) < int(stream.headers.get("content-length") or 0):
+                raise KubeletLostError
+            return decoded(content)
 
     def open(
         self,
@@ -186,7 +222,7 @@ class Client:
                     return descriptors[0]
                 if not piece:
                     _answered(Stream(sent.connection, received))
-                    raise PodrunError("cannot talk to the kubelet: it closed the connection without an answer")
+                    raise KubeletLostError
                 received += piece
 
     def upload(self, method: str, path: str, query: Query, write: Callable[[Callable[[bytes], None]], None]) -> Any:
@@ -254,7 +290,7 @@ def _answered(stream: Stream) -> Stream:
     while b"\r\n\r\n" not in received:
         piece = stream.read()
         if not piece:
-            raise PodrunError("cannot talk to the kubelet: it closed the connection without an answer")
+            raise KubeletLostError
         received += piece
     head, _, rest = received.partition(b"\r\n\r\n")
     lines = (line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:])

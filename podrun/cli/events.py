@@ -71,21 +71,19 @@ def command(
             print("\n".join(f"event/{one['metadata']['name']}" for one in items))
         else:
             output.object_printer(form)({"apiVersion": "v1", "items": items, "kind": "List", "metadata": {}})
-        version = listed["metadata"]["resourceVersion"]
     else:
-        table = client.get(path, {**query, "includeObject": "Object"}, accept=TABLE)
-        printer = _Printer(table, wanted, headed=no_headers, namespaces=all_namespaces)
-        rows = sorted(table.get("rows") or [], key=lambda row: describe_events.moment(row["object"]))
+        listed = client.get(path, {**query, "includeObject": "Object"}, accept=TABLE)
+        printer = _Printer(listed, wanted, headed=no_headers, namespaces=all_namespaces)
+        rows = sorted(listed.get("rows") or [], key=lambda row: describe_events.moment(row["object"]))
         if not printer.show(rows) and not watch:
             print(f"No events found{f' in {where} namespace.' if where else '.'}", file=sys.stderr)
-        version = table["metadata"]["resourceVersion"]
     if not watch:
         return
     from podrun.cli import watching
 
     accept = JSON if form else TABLE
-    for event in watching.changes(client, path, {**query, "includeObject": "Object"}, version, accept=accept):
-        if event["type"] in ("BOOKMARK", "DELETED"):
+    for event in watching.follow(client, path, {**query, "includeObject": "Object"}, listed, accept=accept):
+        if event["type"] == "DELETED":
             continue
         if not form:
             printer.show(event["object"].get("rows") or [])

@@ -12,8 +12,9 @@ import click
 
 from podrun.cli import command as shared
 from podrun.cli import containers, resources
-from podrun.cli.client import Client, Query, Stream
+from podrun.cli.client import Client, Query
 from podrun.cli.failures import StatusFailure
+from podrun.cli.log_stream import LogStream
 from podrun.errors import PodrunError
 
 EXAMPLES = """
@@ -140,9 +141,6 @@ def command(
     else:
         for source in sources:
             reader.copy(source)
-    if follow and sources and not client.is_up():
-        hint = "containers run on, and are logged on: follow them again"
-        raise PodrunError("the logs were followed to the end of the kubelet, not of the container", hint=hint)
 
 
 def _pod(client: Client, namespace: str, name: str) -> dict[str, Any]:
@@ -173,6 +171,21 @@ def _prefixes(sources: Sequence[Source]) -> dict[Source, bytes]:
     return found
 
 
+class _Lines:
+    """Text that comes in pieces, as whole lines with a prefix."""
+
+    def __init__(self, prefix: bytes) -> None:
+        self._prefix = prefix
+        self._pending = b""
+
+    def take(self, text: bytes) -> bytes:
+        *lines, self._pending = (self._pending + text).split(b"\n")
+        return b"".join(self._prefix + line + b"\n" for line in lines)
+
+    def rest(self) -> bytes:
+        return self._prefix + self._pending + b"\n" if self._pending else b""
+
+
 class _Reader:
     def __init__(self, client: Client, query: Query, prefixes: dict[Source, bytes], ignore_errors: bool) -> None:
         self._client = client
@@ -181,52 +194,55 @@ class _Reader:
         self._ignore_errors = ignore_errors
 
     def copy(self, source: Source) -> None:
-        stream = self._open(source)
-        if stream is None:
+        log = self._open(source)
+        if log is None:
             return
-        out, prefix = sys.stdout.buffer, self._prefixes.get(source, b"")
-        with stream:
-            if prefix:
-                for line in stream.lines():
-                    out.write(prefix + line + b"\n")
-                    out.flush()
-                return
-            while piece := stream.read():
-                out.write(piece)
+        out, lines = sys.stdout.buffer, _Lines(prefix) if (prefix := self._prefixes.get(source)) else None
+        while not log.ended:
+            if text := self._read(log):
+                out.write(text if lines is None else lines.take(text))
                 out.flush()
+        if lines is not None:
+            out.write(lines.rest())
+        log.close()
 
-    def _open(self, source: Source) -> Stream | None:
+    def _open(self, source: Source) -> LogStream | None:
         """None: it can't be had, which was said."""
         try:
-            return self._client.open("GET", source.path, {**self._query, "container": source.container})
+            return LogStream(self._client, source.path, {**self._query, "container": source.container})
         except StatusFailure as error:
-            if not self._ignore_errors:
-                raise
-            sys.stdout.flush()
-            print(error.message, file=sys.stderr)
+            self._excuse(error)
             return None
+
+    def _read(self, log: LogStream) -> bytes:
+        """Of one that can't be had any more nothing, after saying so."""
+        try:
+            return log.read()
+        except StatusFailure as error:
+            self._excuse(error)
+            log.ended = True
+            return b""
+
+    def _excuse(self, error: StatusFailure) -> None:
+        if not self._ignore_errors:
+            raise error
+        sys.stdout.flush()
+        print(error.message, file=sys.stderr)
 
     def all_at_once(self, sources: Sequence[Source]) -> None:
         """Whole lines of each, in the order in which they come."""
-        poll = select.poll()
-        open_: dict[int, tuple[Stream, bytes, bytes]] = {}
-        for source in sources:
-            if stream := self._open(source):
-                open_[stream.fileno()] = (stream, self._prefixes.get(source, b""), b"")
-                poll.register(stream.fileno(), select.POLLIN)
-        ready = list(open_)  # At first all: a stream may hold what came together with its head.
+        out = sys.stdout.buffer
+        open_ = [(log, _Lines(self._prefixes.get(source, b""))) for source in sources if (log := self._open(source))]
         while open_:
-            for descriptor in ready:
-                stream, before, pending = open_[descriptor]
-                piece = stream.read()
-                if not piece:
-                    poll.unregister(descriptor)
-                    stream.close()
-                    del open_[descriptor]
-                    lines = [pending] if pending else []
-                else:
-                    *lines, pending = (pending + piece).split(b"\n")
-                    open_[descriptor] = (stream, before, pending)
-                sys.stdout.buffer.write(b"".join(before + line + b"\n" for line in lines))
-                sys.stdout.buffer.flush()
-            ready = [descriptor for descriptor, _ in poll.poll()] if open_ else []
+            poll = select.poll()
+            for log, _ in open_:
+                poll.register(log, select.POLLIN)
+            holding = {log.fileno() for log, _ in open_ if log.holds_bytes}
+            ready = holding | {descriptor for descriptor, _ in poll.poll(0 if holding else None)}
+            for log, lines in [one for one in open_ if one[0].fileno() in ready]:
+                out.write(lines.take(self._read(log)))
+                if log.ended:
+                    out.write(lines.rest())
+                    log.close()
+            open_ = [one for one in open_ if not one[0].ended]
+            out.flush()

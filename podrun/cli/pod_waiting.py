@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from podrun.cli import readiness, resources, watching
-from podrun.cli.client import Client
-from podrun.cli.failures import StatusFailure, not_found
+from podrun.cli.client import RECONNECTING, Client
+from podrun.cli.failures import not_found
 from podrun.errors import PodrunError
 
 Pod = dict[str, Any]
@@ -43,7 +43,7 @@ def wait_for(client: Client, pod: Pod, is_so: Callable[[Pod], bool], timeout: fl
             found = _look(client, meta["namespace"], meta["name"], meta["uid"], is_so, deadline)
             if found is not None:
                 return found
-            time.sleep(watching.RECONNECTING)
+            time.sleep(RECONNECTING)
     except TimeoutError:
         raise PodrunError("timed out waiting for the condition") from None
 
@@ -61,14 +61,10 @@ def _look(
         return dict(pods[0])
     if deadline is not None and time.monotonic() > deadline:
         raise TimeoutError
-    try:
-        for event in watching.changes(client, path, query, listed["metadata"]["resourceVersion"], deadline=deadline):
-            pod = event["object"]
-            if event["type"] == "DELETED" and pod["metadata"].get("uid") == uid:
-                raise not_found("pods", name)
-            if event["type"] in ("ADDED", "MODIFIED") and pod["metadata"].get("uid") == uid and is_so(pod):
-                return dict(pod)
-    except StatusFailure as error:
-        if error.reason != watching.EXPIRED:
-            raise
+    for event in watching.changes(client, path, query, listed["metadata"]["resourceVersion"], deadline=deadline):
+        pod = event["object"]
+        if event["type"] == "DELETED" and pod["metadata"].get("uid") == uid:
+            raise not_found("pods", name)
+        if event["type"] in ("ADDED", "MODIFIED") and pod["metadata"].get("uid") == uid and is_so(pod):
+            return dict(pod)
     return None

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from podrun.cli import watching
-from podrun.cli.client import Client
-from podrun.cli.failures import QuietFailureError, StatusFailure
+from podrun.cli.client import RECONNECTING, Client
+from podrun.cli.failures import QuietFailureError
 from podrun.cli.resources import POD
 
 HOPELESS = frozenset(
@@ -37,12 +37,13 @@ def wait(client: Client, pods: Sequence[Pod], timeout: float) -> None:
     # As they were when they were applied, and all that has happened since: a list of all pods would say no more.
     awaited.see_all(pods)
     since = min((one["metadata"]["resourceVersion"] for one in pods), key=int, default="")
+    pause = 0.0  # the first time, it may just be too long ago
     try:
         while awaited.open:
-            since = since or _listed(client, awaited)
+            _follow(client, awaited, since, deadline)
             if awaited.open:
-                _follow(client, awaited, since, deadline)
-            since = ""
+                time.sleep(pause)
+                since, pause = _listed(client, awaited), RECONNECTING
     except TimeoutError:
         for _, name in sorted(awaited.open):
             _say(f"error: timed out waiting for the condition on pods/{name}")
@@ -57,25 +58,17 @@ def _listed(client: Client, awaited: _Awaited) -> str:
 
 
 def _follow(client: Client, awaited: _Awaited, since: str, deadline: float) -> None:
-    """Until none is open, or the watch ends and a list is needed."""
-    expired = False
-    try:
-        for event in watching.changes(client, POD.list_path(None), {}, since, deadline=deadline):
-            match event["type"]:
-                case "DELETED":
-                    awaited.lose(event["object"])
-                case "ADDED" | "MODIFIED":
-                    awaited.see(event["object"])
-            if not awaited.open:
-                return
-    except StatusFailure as error:
-        if error.reason != watching.EXPIRED:
-            raise
-        expired = True
+    """Until none is open, or a list is needed. TimeoutError."""
+    for event in watching.changes(client, POD.list_path(None), {}, since, deadline=deadline):
+        match event["type"]:
+            case "DELETED":
+                awaited.lose(event["object"])
+            case "ADDED" | "MODIFIED":
+                awaited.see(event["object"])
+        if not awaited.open:
+            return
     if time.monotonic() > deadline:
         raise TimeoutError
-    if not expired:
-        time.sleep(watching.RECONNECTING)
 
 
 class _Awaited:

@@ -11,7 +11,7 @@ import click
 
 from podrun.cli import command as shared
 from podrun.cli import jsonpath, output, selecting, watching
-from podrun.cli.client import Client
+from podrun.cli.client import RECONNECTING, Client
 from podrun.cli.failures import StatusFailure, not_found
 from podrun.cli.selecting import Choice, Named
 from podrun.errors import PodrunError
@@ -192,9 +192,6 @@ def _until(client: Client, one: Named, check: Check, deadline: float, *, once: b
                     return dict(event["object"])
         except TimeoutError:
             raise _timed_out(one) from None
-        except StatusFailure as error:
-            if error.reason != watching.EXPIRED:
-                raise
         _pause(one, deadline)
 
 
@@ -228,7 +225,7 @@ def _pause(one: Named, deadline: float) -> None:
     """Before a watch that the server ended is asked for again."""
     if time.monotonic() > deadline:
         raise _timed_out(one)
-    time.sleep(watching.RECONNECTING)
+    time.sleep(RECONNECTING)
 
 
 def _timed_out(one: Named) -> PodrunError:

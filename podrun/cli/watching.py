@@ -8,7 +8,16 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from podrun.cli import output
-from podrun.cli.client import JSON, TABLE, Client, Query
+from podrun.cli.client import (
+    JSON,
+    PATIENCE,
+    RECONNECTING,
+    TABLE,
+    Client,
+    KubeletDownError,
+    KubeletLostError,
+    Query,
+)
 from podrun.cli.failures import StatusFailure
 from podrun.cli.resources import Resource, Target
 from podrun.errors import PodrunError
@@ -18,34 +27,97 @@ if TYPE_CHECKING:
 
 EXPIRED = "Expired"
 
-RECONNECTING = 0.2
-"""Seconds before a watch that ended is asked for again: the kubelet may just be restarting."""
-
 
 def changes(
     client: Client, path: str, query: Query, version: str, *, accept: str = JSON, deadline: float | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Watch events after `version` until the stream ends, or until `deadline`, a time of time.monotonic().
-
-    StatusFailure: Expired and the like. TimeoutError: the deadline.
-    """
+    """Watch events after `version` until `deadline`, a time of time.monotonic(), or until a new list is needed: the
+    kubelet went, or `version` is too old for it. StatusFailure, TimeoutError: the deadline."""
     asked = {**query, "watch": "1", "resourceVersion": version}
-    with client.open("GET", path, asked, headers={"Accept": accept}) as stream:
-        lines = stream.lines()
-        while True:
-            if deadline is not None:
-                stream.limit(max(deadline - time.monotonic(), 0.001))
-            line = next(lines, None)
-            if line is None:
-                return
-            event = json.loads(line)
-            if event.get("type") == "ERROR":
-                raise StatusFailure(event.get("object") or {})
+    try:
+        with client.open("GET", path, asked, headers={"Accept": accept}) as stream:
+            lines = stream.lines()
+            while True:
+                if deadline is not None:
+                    stream.limit(max(deadline - time.monotonic(), 0.001))
+                line = next(lines, None)
+                if line is None:
+                    return
+                event = json.loads(line)
+                if event.get("type") == "ERROR":
+                    raise StatusFailure(event.get("object") or {})
+                yield event
+    except KubeletLostError:
+        return
+    except StatusFailure as error:
+        if error.reason != EXPIRED:
+            raise
+
+
+def follow(
+    client: Client, path: str, query: Query, listed: dict[str, Any], *, accept: str = JSON
+) -> Iterator[dict[str, Any]]:
+    """Watch events after what was `listed`, for ever. Where the kubelet goes, or this client was too slow, a new list
+    tells what has changed. KubeletDownError: no kubelet came back."""
+    seen = {_uid(one): one for one in _each(listed)}
+    while True:
+        for event in changes(client, path, query, listed["metadata"]["resourceVersion"], accept=accept):
+            if event["type"] == "BOOKMARK":
+                continue
+            for one in _each(event["object"]):
+                seen[_uid(one)] = one
+                if event["type"] == "DELETED":
+                    del seen[_uid(one)]
             yield event
+        client = client.starting_none()
+        listed = _listed_again(client, path, query, accept)
+        before, seen = seen, {_uid(one): one for one in _each(listed)}
+        yield from _differences(before, seen, listed)
+
+
+def _listed_again(client: Client, path: str, query: Query, accept: str) -> dict[str, Any]:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        time.sleep(RECONNECTING)
+        try:
+            return dict(client.get(path, query, accept=accept))
+        except KubeletDownError:
+            if time.monotonic() > deadline:
+                raise
+
+
+def _differences(
+    before: dict[str, dict[str, Any]], now: dict[str, dict[str, Any]], listed: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """What happened between two lists, as watch events."""
+    is_table = listed.get("kind") == "Table"
+
+    def event(type_: str, one: dict[str, Any]) -> dict[str, Any]:
+        return {"type": type_, "object": {**listed, "rows": [one]} if is_table else one}
+
+    for uid in before.keys() - now.keys():
+        yield event("DELETED", before[uid])
+    for uid, one in now.items():
+        if uid not in before:
+            yield event("ADDED", one)
+        elif _metadata(one).get("resourceVersion") != _metadata(before[uid]).get("resourceVersion"):
+            yield event("MODIFIED", one)
+
+
+def _each(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a table, the objects of a list, or the one object."""
+    if found.get("kind") == "Table":
+        return found.get("rows") or []
+    return output.items_of(found) if "items" in found else [found]
+
+
+def _metadata(one: dict[str, Any]) -> dict[str, Any]:
+    """Of an object, or of a row's."""
+    return dict((one["object"] if "cells" in one else one)["metadata"])
 
 
 def show(request: Request, targets: Sequence[Target], look: output.Look, *, first: bool) -> None:
-    """`get -w`: the list, then a row or object for every change, until Ctrl-C or the kubelet goes."""
+    """`get -w`: the list, then a row or object for every change, until Ctrl-C or the kubelet goes for good."""
     target = targets[0]
     if len(targets) > 1 or len(target.names) > 1:
         raise PodrunError("you may only specify a single resource type or name with --watch")
@@ -70,10 +142,7 @@ def show(request: Request, targets: Sequence[Target], look: output.Look, *, firs
     if first:
         for found in [listed] if as_table else output.items_of(listed):
             write(found)
-    version = listed["metadata"]["resourceVersion"]
-    for event in changes(request.client, path, request.query, version, accept=accept):
-        if event["type"] == "BOOKMARK":
-            continue
+    for event in follow(request.client, path, request.query, listed, accept=accept):
         found = event["object"]
         write({"columnDefinitions": columns, **found} if as_table else found)
 
@@ -98,15 +167,11 @@ def _is_gone(client: Client, resource: Resource, namespace: str, name: str, uid:
     listed = client.get(path, query)
     if not any(_uid(item) == uid for item in listed.get("items") or []):
         return True
-    try:
-        for event in changes(client, path, query, listed["metadata"]["resourceVersion"], deadline=deadline):
-            if event["type"] == "DELETED" and _uid(event["object"]) == uid:
-                return True
-    except StatusFailure as error:
-        if error.reason != EXPIRED:
-            raise
+    for event in changes(client, path, query, listed["metadata"]["resourceVersion"], deadline=deadline):
+        if event["type"] == "DELETED" and _uid(event["object"]) == uid:
+            return True
     return False
 
 
 def _uid(item: dict[str, Any]) -> str:
-    return str(item["metadata"].get("uid", ""))
+    return str(_metadata(item).get("uid", ""))

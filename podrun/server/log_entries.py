@@ -22,17 +22,28 @@ class Selection:
 class Formatter:
     """Feed it pieces of log files in order, cut anywhere; it gives back the text to send."""
 
-    def __init__(self, selection: Selection) -> None:
+    def __init__(self, selection: Selection, *, in_line: bool = False) -> None:
+        """`in_line`: the first entry goes on with a line whose beginning was fed to another one."""
         self._timestamps = selection.timestamps
         self._since = None if selection.since is None else time_key(selection.since)
         self._left = selection.limit
         self._rest = b""
-        self._at_line_start = True
+        self._at_line_start = not in_line
 
     @property
     def is_full(self) -> bool:
         """Whether limitBytes is used up."""
         return self._left is not None and self._left <= 0
+
+    @property
+    def pending(self) -> int:
+        """Bytes at the end of the last piece that are no whole entry yet."""
+        return len(self._rest)
+
+    @property
+    def in_line(self) -> bool:
+        """Whether the next entry goes on with a line. Known only where times are shown."""
+        return not self._at_line_start
 
     def feed(self, piece: bytes) -> bytes:
         entries = (self._rest + piece).split(b"\n")

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from podrun.server import log_entries
+from podrun.server.log_frames import Mark
 
 BLOCK = 128 << 10
+LONGEST_TIME = 40  # bytes; as 2026-01-02T03:04:05.123456789Z
 
 _LOG = re.compile(r"(\d+)\.log")
 
@@ -66,6 +68,22 @@ class RunLog:
         self._open_pieces()
         return os.read(self._pieces[0], BLOCK) if self._pieces else b""
 
+    def mark(self, pending: int) -> Mark | None:
+        """Where reading stands, less `pending` bytes; None where there is no file."""
+        if not self._pieces:
+            return None
+        offset = os.lseek(self._pieces[0], 0, os.SEEK_CUR)
+        return Mark(os.fstat(self._pieces[0]).st_ino, _born(self._pieces[0]), max(offset - pending, 0))
+
+    def go_to(self, mark: Mark) -> None:
+        """Go on there. Where the file is gone, whatever is still here came after it."""
+        for place, fd in enumerate(self._pieces):
+            status = os.fstat(fd)
+            if status.st_ino == mark.inode and status.st_size >= mark.offset and mark.born in ("", _born(fd)):
+                os.lseek(fd, mark.offset, os.SEEK_SET)
+                self._drop(place)
+                return
+
     def skip_to_last(self, lines: int) -> None:
         """Move to where the last `lines` lines begin, looking from the end; an unfinished line counts."""
         wanted = lines
@@ -74,10 +92,14 @@ class RunLog:
             start, wanted = _find_last_lines(fd, wanted, newest=place == len(self._pieces) - 1)
             os.lseek(fd, start, os.SEEK_SET)
             if wanted < 0:
-                for older in self._pieces[:place]:
-                    os.close(older)
-                del self._pieces[:place]
+                self._drop(place)
                 return
+
+    def _drop(self, count: int) -> None:
+        """The oldest pieces are not wanted."""
+        for fd in self._pieces[:count]:
+            os.close(fd)
+        del self._pieces[:count]
 
     def _was_rotated(self) -> bool:
         try:
@@ -106,6 +128,11 @@ class RunLog:
             names = os.listdir(self._directory)
             return sorted(name for name in names if name.startswith(self._name + ".") and not name.endswith(".gz"))
         return []
+
+
+def _born(fd: int) -> str:
+    """The time of a file's first entry; empty where there is none yet."""
+    return os.pread(fd, LONGEST_TIME, 0).partition(b" ")[0].decode(errors="replace")
 
 
 def _open_all(directory: Path, names: list[str]) -> list[int]:

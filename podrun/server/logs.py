@@ -13,8 +13,9 @@ from aiohttp import web
 
 from podrun.api import field_errors, objects, status_errors, times
 from podrun.linux import inotify
-from podrun.server import containers, context, log_files, resources
+from podrun.server import containers, context, log_files, log_frames, resources
 from podrun.server.log_entries import Formatter, Selection
+from podrun.server.log_frames import CONTENT_TYPE, Place
 from podrun.store import ExpiredError, Store
 
 
@@ -26,6 +27,8 @@ class Options:
     previous: bool
     follow: bool
     tail: int | None
+    framed: bool  # podrun's own: with places (log_frames.py), from one of which
+    place: Place | None  # the reading may go on
 
 
 async def read_log(request: web.Request) -> web.StreamResponse:
@@ -33,23 +36,32 @@ async def read_log(request: web.Request) -> web.StreamResponse:
     pod = resources.existing_pod(request)
     options = _options(request, server.clock())
     container = containers.choose(pod, request.query.get("container", ""))
-    attempt = containers.logged_attempt(pod, container, previous=options.previous)
     directory = server.agent.log_dir(pod, container)
-    if options.previous:
-        attempt = _older(directory, attempt)
-    response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+    place = options.place
+    if place is not None:
+        if place.uid != pod.metadata.uid:
+            raise status_errors.not_found("pods", pod.metadata.name)
+        attempt = place.attempt
+    else:
+        attempt = containers.logged_attempt(pod, container, previous=options.previous)
+        if options.previous:
+            attempt = _older(directory, attempt)
+    run = _Run(server.store, pod, container, attempt, directory)
+    response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPE if options.framed else "text/plain"})
     with server.streaming(), log_files.RunLog(directory, attempt) as log:
-        if options.tail is not None:
+        if place is not None and place.mark is not None:
+            log.go_to(place.mark)
+        elif options.tail is not None:
             log.skip_to_last(options.tail)
         await response.prepare(request)
-        formatter = Formatter(options.selection)
-        await _send(response, log, formatter)
+        output = _Output(response, Formatter(options.selection, in_line=bool(place and place.in_line)), options.framed)
+        await output.begin(run, log)
+        await output.send(run, log)
         if options.follow and not options.previous:
-            run = _Run(server.store, pod, container, attempt, directory)
-            await _follow(response, log, formatter, run)
+            await _follow(output, log, run)
             if context.boolean(request, "followRestarts"):
-                await _follow_restarts(response, formatter, run)
-    await response.write_eof()
+                await _follow_restarts(output, run)
+    await output.end()
     return response
 
 
@@ -57,6 +69,12 @@ def _options(request: web.Request, now: float) -> Options:
     def number(name: str, least: int) -> int | None:
         return context.integer(request, name, options="PodLogOptions", least=least)
 
+    framed, place = context.boolean(request, "framed"), None
+    if written := request.query.get("place", ""):
+        try:
+            place = log_frames.read(written)
+        except ValueError as error:
+            raise status_errors.bad_request(f"unable to decode query: {error}") from None
     seconds = number("sinceSeconds", 1)
     since = None if seconds is None else now - seconds
     if text := request.query.get("sinceTime"):
@@ -69,9 +87,11 @@ def _options(request: web.Request, now: float) -> Options:
             since = times.unix_seconds(text)
         except ValueError as error:
             raise status_errors.bad_request(f"unable to decode query: {error}") from None
+    if place is not None and place.mark is not None:
+        since = None  # what comes after a place was late enough already
     selection = Selection(since, context.boolean(request, "timestamps"), number("limitBytes", 1))
     previous, follow = context.boolean(request, "previous"), context.boolean(request, "follow")
-    return Options(selection, previous, follow, number("tailLines", 0))
+    return Options(selection, previous, follow, number("tailLines", 0), framed, place)
 
 
 def _older(directory: Path, attempt: int) -> int:
@@ -79,11 +99,40 @@ def _older(directory: Path, attempt: int) -> int:
     return max((one for one in log_files.attempts(directory) if one <= attempt), default=attempt)
 
 
-async def _send(response: web.StreamResponse, log: log_files.RunLog, formatter: Formatter) -> None:
-    """Everything that is there, as fast as the client takes it."""
-    while not formatter.is_full and (piece := log.read()):
-        if text := formatter.feed(piece):
-            await response.write(text)
+class _Output:
+    """What the client gets: text, or frames of it."""
+
+    def __init__(self, response: web.StreamResponse, formatter: Formatter, framed: bool) -> None:
+        self._response = response
+        self._formatter = formatter
+        self._framed = framed
+
+    @property
+    def is_full(self) -> bool:
+        return self._formatter.is_full
+
+    async def begin(self, run: _Run, log: log_files.RunLog) -> None:
+        """The client knows where it is before there is any text."""
+        if self._framed:
+            await self._write(b"", run, log)
+
+    async def send(self, run: _Run, log: log_files.RunLog) -> None:
+        """Everything that is there, as fast as the client takes it."""
+        while not self._formatter.is_full and (piece := log.read()):
+            text = self._formatter.feed(piece)
+            if text or self._framed:
+                await self._write(text, run, log)
+
+    async def end(self) -> None:
+        if self._framed:
+            await self._response.write(log_frames.END)
+        await self._response.write_eof()
+
+    async def _write(self, text: bytes, run: _Run, log: log_files.RunLog) -> None:
+        if self._framed:
+            mark = log.mark(self._formatter.pending)
+            text = log_frames.frame(text, Place(run.pod.metadata.uid, run.attempt, mark, self._formatter.in_line))
+        await self._response.write(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +152,16 @@ class _Run:
         return containers.is_over(self.newest_pod(), self.container, self.attempt)
 
 
-async def _follow(response: web.StreamResponse, log: log_files.RunLog, formatter: Formatter, run: _Run) -> None:
+async def _follow(output: _Output, log: log_files.RunLog, run: _Run) -> None:
     wakeup = asyncio.Event()
     with _changes(run.directory, wakeup):
         watcher = asyncio.ensure_future(_wake_at_end(run, wakeup))
         try:
-            while not formatter.is_full:
+            while not output.is_full:
                 wakeup.clear()
                 # Asked before reading: what was written until the end is read below.
                 over = run.is_over()
-                await _send(response, log, formatter)
+                await output.send(run, log)
                 if over:
                     return
                 await wakeup.wait()
@@ -120,19 +169,24 @@ async def _follow(response: web.StreamResponse, log: log_files.RunLog, formatter
             watcher.cancel()
 
 
-async def _follow_restarts(response: web.StreamResponse, formatter: Formatter, run: _Run) -> None:
+async def _follow_restarts(output: _Output, run: _Run) -> None:
     """Every later run of the container too, as kubelets do not: until none follows, or the pod is deleted."""
-    while not formatter.is_full and (attempt := await _next_attempt(run)) is not None:
+    while not output.is_full and (attempt := await _next_attempt(run)) is not None:
         run = replace(run, attempt=attempt)
         with log_files.RunLog(run.directory, attempt) as log:
-            await _follow(response, log, formatter, run)
+            await output.begin(run, log)
+            await _follow(output, log, run)
 
 
 async def _next_attempt(run: _Run) -> int | None:
     """None: there will be none."""
-    while (pod := run.newest_pod()) is not None and containers.runs_again(pod, run.container):
-        if (attempt := containers.newer_attempt(pod, run.container, run.attempt)) is not None:
-            return attempt
+    while (pod := run.newest_pod()) is not None:
+        if (newest := containers.newer_attempt(pod, run.container, run.attempt)) is not None:
+            return min(
+                (one for one in log_files.attempts(run.directory) if run.attempt < one <= newest), default=newest
+            )
+        if not containers.runs_again(pod, run.container):
+            return None
         with contextlib.suppress(ExpiredError), run.store.watch(objects.Pod, run.pod.metadata.namespace) as changes:
             async for change in changes:
                 if change.object.metadata.uid == run.pod.metadata.uid and change.object != pod:

@@ -30,13 +30,13 @@ class PreparedServer:
     """`answers` holds for `METHOD path` what is answered in turn, the last one for ever after."""
 
     socket: Path
-    answers: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
+    answers: dict[str, list[tuple[int, bytes, str]]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
 
-    def answer(self, request: str, body: object, code: int = 200) -> None:
+    def answer(self, request: str, body: object, code: int = 200, type_: str = "application/json") -> None:
         """`body`: bytes as they are; a list of watch events when the path is asked with watch=1; else JSON."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.answers.setdefault(request, []).append((code, content))
+        self.answers.setdefault(request, []).append((code, content, type_))
 
     def refuse(self, request: str, code: int, reason: str, message: str, **details: Any) -> None:
         self.answer(request, status(code, reason, message, **details), code)
@@ -61,9 +61,9 @@ class PreparedServer:
         prepared = self.answers.get(f"{method} {asked.path}")
         if prepared is None:
             missing = status(404, "NotFound", f"nothing is prepared for {method} {asked.path}")
-            prepared = [(404, json.dumps(missing).encode())]
-        code, body = prepared.pop(0) if len(prepared) > 1 else prepared[0]
-        connection.sendall(f"HTTP/1.0 {code} Prepared\r\nContent-Type: application/json\r\n\r\n".encode() + body)
+            prepared = [(404, json.dumps(missing).encode(), "application/json")]
+        code, body, type_ = prepared.pop(0) if len(prepared) > 1 else prepared[0]
+        connection.sendall(f"HTTP/1.0 {code} Prepared\r\nContent-Type: {type_}\r\n\r\n".encode() + body)
         connection.shutdown(SHUT_WR)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from tests import wait
 from tests.pod import manifests, pods
-from tests.pod.instance import Instance
+from tests.pod.instance import COMMAND, Instance
 from tests.pod.manifests import Json
 
 COUNT = "n=0; while true; do n=$((n+1)); echo $n; sleep 0.01; done"
@@ -69,6 +71,53 @@ def test_a_killed_kubelets_successor_finds_the_same_processes_and_no_line_of_log
     lines = own_node.log_lines(after, "counter")
     assert lines == [str(n + 1) for n in range(len(lines))]
     assert pods.restarts(after, "counter") == 0
+
+
+def test_who_follows_goes_on_with_the_next_kubelet(own_node: Instance, shared: Path) -> None:
+    until_told = "n=0; until [ -e /shared/go ]; do n=$((n+1)); echo $n; sleep 0.005; done"
+    container = recorded("counter", until_told)
+    own_node.submit(manifests.pod("counting", container, restartPolicy="Never", **shared_volume(shared)))
+    pod = own_node.wait_for("counting", pods.is_ready, "to be ready")
+    commands = {
+        "logs": ["logs", "-f", "counting"],
+        "prefixed": ["logs", "-f", "--prefix", "--timestamps", "counting"],
+        "get": ["get", "pods", "-w"],
+        "events": ["events", "-w"],
+        "wait": ["wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/counting", "--timeout=100s"],
+    }
+    outputs = {name: own_node.directory / f"{name}.txt" for name in commands}
+    running = {}
+    for name, words in commands.items():
+        with outputs[name].open("wb") as file:
+            running[name] = subprocess.Popen([COMMAND, *words], env=own_node.environment, stdout=file)
+    try:
+        for name in ("logs", "prefixed", "get", "events"):
+            wait.wait_until(lambda path=outputs[name]: path.stat().st_size, f"{name} to print something")
+        for _ in range(2):
+            running["wait"].send_signal(signal.SIGSTOP)  # else it starts a kubelet itself
+            own_node.kill_kubelet()
+            enough = len(own_node.log_lines(pod, "counter")) + 20
+            wait.wait_until(lambda most=enough: len(own_node.log_lines(pod, "counter")) > most, "the log to grow alone")
+            own_node.start_kubelet()
+            running["wait"].send_signal(signal.SIGCONT)
+            printed = outputs["logs"].stat().st_size
+            wait.wait_until(lambda size=printed: outputs["logs"].stat().st_size > size, "the log to be followed on")
+        (shared / "go").touch()
+        codes = {name: running[name].wait(wait.patient(30)) for name in ("logs", "prefixed", "wait")}
+        assert codes == dict.fromkeys(codes, 0)
+        own_node.discard("counting")
+        wait.wait_until(lambda: "Completed" in outputs["get"].read_text(), "get -w to show the end")
+        wait.wait_until(lambda: "Started" in outputs["events"].read_text(), "events -w to show the start")
+    finally:
+        for one in running.values():
+            one.kill()
+            one.wait()
+    lines = outputs["logs"].read_text().splitlines()
+    assert lines == [str(n + 1) for n in range(len(lines))]
+    prefixed = [line.split() for line in outputs["prefixed"].read_text().splitlines()]
+    assert [words[2] for words in prefixed] == lines
+    events = [line.split()[2] for line in outputs["events"].read_text().splitlines()[1:]]
+    assert len(events) == len(set(events)), "an event was shown again"
 
 
 @pytest.mark.vm

@@ -49,7 +49,7 @@ def test_events_of_one_object_are_asked_of_the_server(server: PreparedServer, cl
 
 def test_a_watch_goes_on_with_new_events(server: PreparedServer, cli: Cli) -> None:
     server.answer(f"GET {EVENTS}", table(row("First", "2026-01-02T03:04:05Z")))
-    server.watch(EVENTS, ("ADDED", table(row("Second", "2026-01-02T03:04:06Z"))))
+    server.watch(EVENTS, ("ADDED", table(row("Second", "2026-01-02T03:04:06Z"))), ("ERROR", {"reason": "Forbidden"}))
     assert [line.split()[2] for line in cli("events", "-w", "--no-headers").out.splitlines()] == ["First", "Second"]
 
 

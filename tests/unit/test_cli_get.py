@@ -12,10 +12,18 @@ from tests.fakes.prepared_server import PreparedServer
 PODS = "/api/v1/namespaces/default/pods"
 ROW = ("web", "1/1", "Running", 0, "5s", "10.0.0.2")
 
+FORBIDDEN = ("ERROR", {"kind": "Status", "reason": "Forbidden", "message": "no more"})
+
 NARROW = """\
 NAME   READY   STATUS    RESTARTS   AGE
 web    1/1     Running   0          5s
 """
+
+
+def versioned(name: str, version: int) -> dict[str, object]:
+    one = pod(name, uid=f"u-{name}")
+    metadata = {"name": name, "namespace": "default", "uid": f"u-{name}", "resourceVersion": str(version)}
+    return {**one, "metadata": metadata}
 
 
 @pytest.mark.parametrize(
@@ -103,17 +111,38 @@ def test_a_list_as_json_names_the_kind_of_every_item(server: PreparedServer, cli
 
 def test_a_watch_goes_on_below_the_table(server: PreparedServer, cli: Cli) -> None:
     server.answer(f"GET {PODS}", pod_table(ROW))
-    server.watch(PODS, ("MODIFIED", pod_table(("web", "0/1", "Terminating", 0, "6s", ""))), ("BOOKMARK", {}))
+    server.watch(PODS, ("MODIFIED", pod_table(("web", "0/1", "Terminating", 0, "6s", ""))), FORBIDDEN)
     run = cli("get", "pods", "-w")
     assert run.out == NARROW + "web    0/1     Terminating   0          6s\n"
     assert server.asked[1].query["resourceVersion"] == ["7"]
+    assert (run.err, run.code) == ("Error from server (Forbidden): no more\n", 1)
 
 
-def test_a_watch_that_the_server_ends_with_an_error_fails(server: PreparedServer, cli: Cli) -> None:
+@pytest.mark.parametrize("lost", [(), (("ERROR", {"kind": "Status", "reason": "Expired"}),)])
+def test_a_watch_shows_what_changed_until_the_next_kubelet(
+    server: PreparedServer, cli: Cli, lost: tuple[tuple[str, object], ...]
+) -> None:
+    server.answer(f"GET {PODS}", pod_list(versioned("a", 1), versioned("b", 2), versioned("c", 3)))
+    server.watch(
+        PODS, ("MODIFIED", versioned("a", 4)), ("ADDED", versioned("d", 5)), ("DELETED", versioned("c", 6)), *lost
+    )
+    server.answer(f"GET {PODS}", pod_list(versioned("a", 7), versioned("d", 5), versioned("e", 8)))
+    server.watch(PODS, ("MODIFIED", versioned("d", 9)), FORBIDDEN)
+    run = cli("get", "pods", "-w", "-o", "jsonpath={.metadata.name}{.metadata.resourceVersion} ")
+    assert run.out.split() == ["a1", "b2", "c3", "a4", "d5", "c6", "b2", "a7", "e8", "d9"]
+    assert server.asked[-1].query["resourceVersion"] == ["7"]
+
+
+def test_a_watch_ends_where_no_kubelet_comes_back(
+    server: PreparedServer, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("podrun.cli.watching.PATIENCE", 0.0)
+    monkeypatch.setattr("podrun.cli.watching.time.sleep", lambda _: server.socket.unlink())
     server.answer(f"GET {PODS}", pod_table(ROW))
-    server.watch(PODS, ("ERROR", {"kind": "Status", "reason": "Expired", "message": "too old resource version"}))
+    server.watch(PODS, ("BOOKMARK", {}))
     run = cli("get", "pods", "-w")
-    assert (run.err, run.code) == ("Error from server (Expired): too old resource version\n", 1)
+    assert (run.out, run.code) == (NARROW, 1)
+    assert run.err.startswith("error: cannot reach the kubelet: it is not running\n")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ PODS = "/api/v1/namespaces/default/pods"
 @pytest.fixture
 def two(server: PreparedServer) -> PreparedServer:
     server.answer(f"GET {PODS}", pod_list(pod("a"), pod("b")))
-    server.answer("GET /healthz", b"ok")
     server.answer(f"GET {PODS}/a/log", b"one\ntwo\n")
     server.answer(f"GET {PODS}/b/log", b"three\n")
     return server

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from podrun.cli import detaching
+from podrun.cli.log_stream import FRAMED
 from podrun.errors import PodrunError
 from tests.fakes.cli_runs import Cli, pod
 from tests.fakes.prepared_server import PreparedServer
@@ -37,7 +38,7 @@ def test_the_first_of_several_containers_is_taken_and_named(server: PreparedServ
     run = cli("logs", "web")
     assert (run.out, run.code) == ("hello\nwithout an end", 0)
     assert run.err == 'Defaulted container "a" out of: a, b, i (init)\n'
-    assert server.asked[1].query == {"container": ["a"]}
+    assert server.asked[1].query == {"container": ["a"], "framed": ["true"]}
 
 
 def test_options_of_logs_become_parameters(server: PreparedServer, cli: Cli) -> None:
@@ -45,7 +46,7 @@ def test_options_of_logs_become_parameters(server: PreparedServer, cli: Cli) -> 
     server.answer(f"GET {WEB}/log", b"")
     cli("logs", "pod/web", "-c", "b", "-f", "-p", "--tail=0", "--since=2m", "--timestamps", "--limit-bytes=9")
     assert server.asked[1].query == {
-        **{name: ["true"] for name in ("follow", "followRestarts", "previous", "timestamps")},
+        **{name: ["true"] for name in ("follow", "followRestarts", "previous", "timestamps", "framed")},
         "container": ["b"],
         "tailLines": ["0"],
         "sinceSeconds": ["120"],
@@ -53,10 +54,25 @@ def test_options_of_logs_become_parameters(server: PreparedServer, cli: Cli) -> 
     }
 
 
-def test_logs_that_end_with_the_kubelet_say_so(server: PreparedServer, cli: Cli) -> None:
+def test_a_log_goes_on_with_the_next_kubelet(server: PreparedServer, cli: Cli) -> None:
     server.answer(f"GET {WEB}", pod_of("a"))
-    server.answer(f"GET {WEB}/log", b"one\n")
-    server.answer("GET /healthz", b"", 500)
+    server.answer(f"GET {WEB}/log", b"0 p0\n4 p1\none\n4 p2\ntw", type_=FRAMED)
+    server.answer(f"GET {WEB}/log", b"", type_=FRAMED)
+    server.answer(f"GET {WEB}/log", b"0 p1\n4 p2\ntwo\n0 end\n", type_=FRAMED)
+    run = cli("logs", "web", "-f", "--tail=3", "--limit-bytes=9")
+    assert (run.out, run.err, run.code) == ("one\ntwo\n", "", 0)
+    again = server.asked[-1].query
+    assert (again["place"], again["limitBytes"]) == (["p1"], ["5"])
+    assert "tailLines" not in again
+
+
+def test_logs_that_end_with_the_last_kubelet_say_so(
+    server: PreparedServer, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("podrun.cli.log_stream.PATIENCE", 0.5)
+    server.answer(f"GET {WEB}", pod_of("a"))
+    server.answer(f"GET {WEB}/log", b"4 p1\none\n", type_=FRAMED)
+    server.answer(f"GET {WEB}/log", b"0 p1\n", type_=FRAMED)
     run = cli("logs", "web", "-f")
     assert (run.out, run.code) == ("one\n", 1)
     assert run.err.startswith("error: the logs were followed to the end of the kubelet, not of the container\nhint: ")
@@ -64,7 +80,6 @@ def test_logs_that_end_with_the_kubelet_say_so(server: PreparedServer, cli: Cli)
 
 @pytest.mark.parametrize("follow", [[], ["-f"]])
 def test_all_containers_may_be_read_with_a_prefix(server: PreparedServer, cli: Cli, follow: list[str]) -> None:
-    server.answer("GET /healthz", b"ok")
     server.answer(f"GET {WEB}", pod_of("a", "b"))
     server.answer(f"GET {WEB}/log", b"one\n")
     run = cli("logs", "web", "--all-containers", "--prefix", *follow)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from podrun.server import log_files
 from podrun.server.log_entries import Formatter, Selection
+from podrun.server.log_frames import Mark
 from podrun.shim import log_pump
 
 
@@ -91,6 +92,48 @@ def test_files_thrown_away_meanwhile_leave_a_gap_and_no_more(tmp_path: Path) -> 
             writer.append(entries(str(number)))
         assert text(log).split() == [b"7", b"8", b"9"]
     writer.close()
+
+
+@given(rotations=st.lists(st.integers(1, 3), min_size=1, max_size=8), block=st.integers(1, 200))
+@settings(max_examples=40)
+def test_a_reader_goes_on_at_its_mark_over_rotations(
+    tmp_path_factory: pytest.TempPathFactory, rotations: list[int], block: int
+) -> None:
+    """However little of an entry was read, and whatever was rotated away before the next reader comes."""
+    directory = tmp_path_factory.mktemp("log")
+    writer = log_pump.LogFile(str(directory / "0.log"), most_bytes=150, most_files=100)
+    written, found = 0, b""
+    mark: Mark | None = None
+    for count in rotations:
+        for _ in range(count):
+            writer.append(entries(str(written)))
+            written += 1
+        with pytest.MonkeyPatch.context() as patch, log_files.RunLog(directory, 0) as log:
+            patch.setattr(log_files, "BLOCK", block)
+            if mark is not None:
+                log.go_to(mark)
+            formatter = Formatter(Selection())
+            for _ in range(3):
+                found += formatter.feed(log.read())
+            mark = log.mark(formatter.pending)
+    with log_files.RunLog(directory, 0) as log:
+        assert mark is not None
+        log.go_to(mark)
+        found += text(log)
+    writer.close()
+    assert found.split() == [str(number).encode() for number in range(written)]
+
+
+def test_a_mark_in_a_file_that_is_gone_leads_to_what_came_after_it(tmp_path: Path) -> None:
+    (tmp_path / "0.log").write_bytes(entries("a"))
+    with log_files.RunLog(tmp_path, 0) as log:
+        log.read()
+        mark = log.mark(0)
+    assert mark is not None
+    (tmp_path / "0.log").write_bytes(entries("b", "c").replace(b"2027", b"2028"))  # the inode was given anew
+    with log_files.RunLog(tmp_path, 0) as log:
+        log.go_to(mark)
+        assert text(log) == b"b\nc\n"
 
 
 def test_the_last_lines_are_found_over_several_files(tmp_path: Path) -> None:

@@ -150,6 +150,30 @@ def test_restarts_are_followed_where_asked_until_none_will_come(tmp_path: Path) 
     play(tmp_path, scenario)
 
 
+def test_a_reader_with_places_goes_on_where_it_was(tmp_path: Path) -> None:
+    async def scenario(api: Api) -> None:
+        directory = await start(api, "one", "two")
+        query = f"{LOG}?follow=1&followRestarts=true&framed=true"
+        async with api.stream(f"{query}&tailLines=1") as stream:
+            assert (await stream.readline()).startswith(b"0 ")
+            length, _, place = (await stream.readline()).strip().partition(b" ")
+            assert (length, await stream.readline()) == (b"4", b"two\n")
+        with (directory / "0.log").open("ab") as log:
+            log.write(entries("three"))
+        (directory / "1.log").write_bytes(entries("four"))
+        (directory / "2.log").write_bytes(entries("five"))
+        ends = objects.PodStatus(phase="Failed", container_statuses=(ended(2),))
+        await api.set_status("web", ends)
+        whole = (await api.ask("GET", f"{query}&tailLines=1&place={place.decode()}")).body
+        assert [line for line in whole.splitlines() if b" " not in line] == [b"three", b"four", b"five"]
+        assert whole.endswith(b"\n0 end\n")
+        other = place.decode().replace(place.decode().partition(",")[0], "another-pod")
+        assert (await api.ask("GET", f"{query}&place={other}")).status == 404
+        assert (await api.ask("GET", f"{query}&place=nowhere")).status == 400
+
+    play(tmp_path, scenario)
+
+
 def test_following_a_run_that_has_ended_ends_at_once(tmp_path: Path) -> None:
     async def scenario(api: Api) -> None:
         await start(api, "one")
