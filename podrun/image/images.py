@@ -20,6 +20,7 @@ class Image:
     architecture: str
     config: ImageConfig
     layers: tuple[str, ...]  # short directory names below `<images>/layers`, top to bottom, as overlayfs wants them
+    origins: tuple[str, ...] = ()  # repository@digest, for each registry that it was pulled from
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ INDEXES = (INDEX, "application/vnd.docker.distribution.manifest.list.v2+json")
 MANIFESTS = (MANIFEST, "application/vnd.docker.distribution.manifest.v2+json")
 NAME = "io.containerd.image.name"
 REF_NAME = "org.opencontainers.image.ref.name"
+ORIGIN = "podrun.image.origin"
 LONGEST = 4 << 20  # bytes of a manifest, index or config; registries have the same limit
 
 
@@ -51,6 +52,11 @@ class Descriptor(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
         """The full reference under which an index has it."""
         annotations = self.annotations or {}
         return annotations.get(NAME) or annotations.get(REF_NAME) or None
+
+    @property
+    def origin(self) -> str | None:
+        """Where the name came from: `repository@digest`, of an index of several platforms where the name means one."""
+        return (self.annotations or {}).get(ORIGIN)
 
 
 class Manifest(msgspec.Struct, frozen=True, rename="camel", kw_only=True):

@@ -70,15 +70,18 @@ class Images:
         except OSError:
             return 0.0
 
-    def add_names(self, image: Image, names: Sequence[str]) -> Image:
-        """Gives an image full references more. Raises PodrunError: it is gone, the disk is full."""
-        if set(names) <= set(image.names):
+    def add_names(self, image: Image, names: Sequence[str], origin: str | None = None) -> Image:
+        """Gives an image full references more. Raises PodrunError: it is gone, the disk is full.
+
+        `origin`: what a registry has them for, as repository@digest.
+        """
+        if set(names) <= set(image.names) and (origin is None or origin in image.origins):
             return image
         with self.explained(f"name image {image.id}"), self.swept(), self.layout.writing():
             known = next((d for d in self.layout.index() if d.digest == image.digest), None)
             if known is None:
                 raise BadImage("it is gone")
-            return self.commit([(known, names)])[0]
+            return self.commit([(named_from(known, origin), names)])[0]
 
     def resolve(self, text: str) -> Image | None:
         """As `find`; a person may also shorten an id, as long as only one image has it. Raises PodrunError."""
@@ -198,22 +201,24 @@ class Images:
         return seen[1]
 
     def _read(self, index: Iterable[Descriptor]) -> Iterator[Image | DamagedImage]:
-        names: dict[str, list[str]] = {}
+        entries: dict[str, list[Descriptor]] = {}
         for descriptor in index:
-            names.setdefault(descriptor.digest, []).extend(filter(None, [descriptor.name]))
-        for digest, named in names.items():
+            entries.setdefault(descriptor.digest, []).append(descriptor)
+        for digest, same in entries.items():
             try:
-                yield self._image(digest, tuple(named))
+                yield self._image(digest, same)
             except BadImage as error:
-                yield DamagedImage(tuple(named), digest, str(error))
+                yield DamagedImage(_names(same), digest, str(error))
 
-    def _image(self, digest: str, names: tuple[str, ...]) -> Image:
+    def _image(self, digest: str, entries: Sequence[Descriptor]) -> Image:
+        """`entries`: all that the index has for this digest."""
         manifest, file = self._documents(digest)
         unpacked = [self.unpacked.find(chain) for chain in layers.chain_ids(file.diff_ids)]
         if None in unpacked:
             raise BadImage("one of its unpacked layers is missing")
         return Image(
-            names=names,
+            names=_names(entries),
+            origins=tuple(dict.fromkeys(entry.origin for entry in entries if entry.origin)),
             id=manifest.config.digest,
             digest=digest,
             size=manifest.config.size + sum(layer.size for layer in manifest.layers),
@@ -264,7 +269,7 @@ class Images:
         self.layout.change_index(change)
         index = self.layout.index()
         return [
-            self._image(descriptor.digest, tuple(d.name for d in index if d.name and d.digest == descriptor.digest))
+            self._image(descriptor.digest, [entry for entry in index if entry.digest == descriptor.digest])
             for descriptor, _ in named
         ]
 
@@ -304,6 +309,15 @@ class Images:
             raise PodrunError(f"cannot {action}: {reason}{where}", hint) from error
 
 
+def named_from(descriptor: Descriptor, origin: str | None) -> Descriptor:
+    """What `commit` takes for names that are in a registry: see `Descriptor.origin`."""
+    return msgspec.structs.replace(descriptor, annotations={manifests.ORIGIN: origin} if origin else None)
+
+
+def _names(entries: Iterable[Descriptor]) -> tuple[str, ...]:
+    return tuple(entry.name for entry in entries if entry.name)
+
+
 def _nameable(name: str) -> str:
     """The normalised form of a name for a new image. Raises InvalidImageName, PodrunError for a digest."""
     reference = references.parse(name)
@@ -323,27 +337,35 @@ def _names_meant(text: str, image: Image) -> Sequence[str]:
 def _is_meant(reference: Reference, image: Image | DamagedImage) -> bool:
     if reference.digest is None:
         return str(reference) in image.names
-    if f"{reference.repository}@{reference.digest}" in image.names:
+    origins = (*image.names, *(image.origins if isinstance(image, Image) else ()))
+    if f"{reference.repository}@{reference.digest}" in origins:
         return True  # the digest of an index that offers this image
     repositories = {references.parse(name).repository for name in image.names}
     return reference.digest == image.digest and reference.repository in repositories
 
 
 def _with(index: Sequence[Descriptor], added: Descriptor, names: Sequence[str]) -> Iterator[Descriptor]:
-    """The names move to the new manifest; one that loses its last name stays without: containers may use it."""
+    """The names move to the new manifest; one that loses its last name stays without: containers may use it.
+
+    Of names that it has already only the origin is new.
+    """
     taken = [d for d in index if d.name in names and d.digest != added.digest]
     still_named = {d.digest for d in index if d.name and d.name not in names}
     has = {d.name for d in index if d.digest == added.digest}
+    origin = {manifests.ORIGIN: added.origin} if added.origin else {}
     for descriptor in index:
         if descriptor not in taken:
-            if descriptor.digest != added.digest or descriptor.name or not names:
+            if descriptor.digest == added.digest and descriptor.name in names and origin:
+                yield msgspec.structs.replace(descriptor, annotations=(descriptor.annotations or {}) | origin)
+            elif descriptor.digest != added.digest or descriptor.name or not names:
                 yield descriptor
         elif descriptor.digest not in still_named:
             still_named.add(descriptor.digest)
             yield msgspec.structs.replace(descriptor, annotations=None)
     for name in names:
         if name not in has:
-            yield msgspec.structs.replace(added, annotations={manifests.NAME: name, manifests.REF_NAME: name})
+            named = {manifests.NAME: name, manifests.REF_NAME: name}
+            yield msgspec.structs.replace(added, annotations=named | origin)
     if not names and not has:
         yield msgspec.structs.replace(added, annotations=None)
 

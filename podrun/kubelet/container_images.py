@@ -56,7 +56,7 @@ class ContainerImages:
             return await self._pull(pod, spec, reference, image)
         if image is not None:
             self._emit(Emit("Normal", "Pulled", f'Container image "{shown}" already present on machine', name))
-            return self._ready(name, image)
+            return self._ready(name, reference, image)
         text = f'Container image "{shown}" is not present with pull policy of Never'
         self._emit(Emit("Warning", "ErrImageNeverPull", text, name))
         return ImageFailed(name, "ErrImageNeverPull", text)
@@ -81,7 +81,7 @@ class ContainerImages:
             f'Successfully pulled image "{shown}" in {times.go_duration(pulled.seconds)} ({waited} including waiting).'
         )
         self._emit(Emit("Normal", "Pulled", f"{text} Image size: {pulled.image.size} bytes.", name))
-        return self._ready(name, pulled.image)
+        return self._ready(name, reference, pulled.image)
 
     def _pull_failed(self, spec: objects.Container, error: PullError, present: Image | None) -> ImageFailed:
         words = error.message
@@ -95,9 +95,13 @@ class ContainerImages:
             return ImageFailed(spec.name, "RegistryUnavailable", words)
         return ImageFailed(spec.name, "ErrImagePull", words)
 
-    def _ready(self, container: str, image: Image) -> ImageReady:
+    def _ready(self, container: str, reference: Reference, image: Image) -> ImageReady:
+        """What containerd tells of it: a tag in full, else the id, and the first digest (toCRIContainerStatus)."""
         self._images.mark_used(image)
-        return ImageReady(container, image.id)
+        tags = [name for name in image.names if "@" not in name]
+        shown = str(reference) if str(reference) in tags else next(iter(tags), image.id)
+        own = [origin for origin in image.origins if origin.startswith(f"{reference.repository}@")]
+        return ImageReady(container, image.id, shown, next(iter((*own, *image.origins)), ""))
 
     def _inspect_failed(self, container: str, reason: str, text: str) -> ImageFailed:
         self._emit(Emit("Warning", "InspectFailed", text, container))

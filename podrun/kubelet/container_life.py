@@ -86,6 +86,8 @@ def image_ready(life: ContainerLife, event: ImageReady) -> ContainerLife:
         life,
         state=_resting(life),
         image_id=event.image_id,
+        image_shown=event.shown,
+        image_origin=event.origin,
         image_checked=True,
         reason=life.reason if is_kept else "",
         message=life.message if is_kept else "",

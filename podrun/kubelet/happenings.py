@@ -56,8 +56,12 @@ class SandboxLeft:
 
 @dataclass(frozen=True, slots=True)
 class ImageReady:
+    """`shown` and `origin` are its name and its digest for the status, as containerd tells them."""
+
     container: str
     image_id: str
+    shown: str = ""
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ class Job(msgspec.Struct, frozen=True):
     manifest: bytes
     media_type: str
     names: tuple[str, ...]
+    origin: str  # repository@digest, of an index where the name means one
 
 
 class Progress(msgspec.Struct, frozen=True, tag=True):

@@ -181,14 +181,15 @@ class Pulls:
         version = f"@{reference.digest}" if reference.digest else f":{reference.tag}"
         document = await self._manifest(source, version)
         names = (f"{reference.repository}{version}",)
+        origin = f"{reference.repository}@{choice.digest_of(document)}"
         if choice.is_index(document):
             chosen = choice.choose(document).digest
             if (known := self._images.find_digest(chosen)) is not None:
-                return await self._named(known, names)
+                return await self._named(known, names, origin)
             document = await self._manifest(source, f"@{chosen}")
         digest = choice.digest_of(document)
         if (known := self._images.find_digest(digest)) is not None:
-            return await self._named(known, names)
+            return await self._named(known, names, origin)
         manifest = manifests.parse_manifest(document)
         job = Job(
             parent=os.getpid(),
@@ -198,6 +199,7 @@ class Pulls:
             manifest=document,
             media_type=choice.media_type(document),
             names=names,
+            origin=origin,
         )
         async with self._only_fetcher({layer.digest for layer in manifest.layers}):
             await fetching.fetch(job, on_progress)
@@ -212,8 +214,8 @@ class Pulls:
             raise PullError(f"the registry answered with another manifest than {version[1:]}")
         return document
 
-    async def _named(self, image: Image, names: tuple[str, ...]) -> Image:
-        add = partial(self._images.add_names, image, names)
+    async def _named(self, image: Image, names: tuple[str, ...], origin: str) -> Image:
+        add = partial(self._images.add_names, image, names, origin)
         return await asyncio.get_running_loop().run_in_executor(self._disk, add)
 
     @contextlib.asynccontextmanager

@@ -24,7 +24,7 @@ from podrun.image.config import ConfigFile
 from podrun.image.errors import BadImage
 from podrun.image.manifests import Descriptor, Manifest
 from podrun.image.removal import remove_tree
-from podrun.image.store import Images
+from podrun.image.store import Images, named_from
 from podrun.linux import prctl
 from podrun.registry import skopeo, unpacking
 from podrun.registry.messages import Done, Failed, Job, Progress, Report
@@ -80,7 +80,7 @@ class Transfer:
             self._follow(copying, manifest, file)
         self._publish(manifest, file)
         descriptor = Descriptor(self._job.digest, len(self._job.manifest), self._job.media_type)
-        self._images.commit([(descriptor, self._job.names)])
+        self._images.commit([(named_from(descriptor, self._job.origin), self._job.names)])
 
     def _seed(self, manifest: Manifest) -> None:
         """Layers that other images have are not fetched again: skopeo finds them by their names."""

@@ -145,7 +145,7 @@ def test_a_changed_image_restarts_its_container_in_place(node: Instance, told: S
     after = node.wait_for(
         name, lambda pod: pods.restarts(pod, "changing") == 1 and pods.is_ready(pod), "to run with the new image"
     )
-    assert pods.container(after, "changing")["image"] == OTHER_IMAGE
+    assert pods.container(after, "changing")["image"] == f"docker.io/library/{OTHER_IMAGE}"
     assert pods.container_ids(after)["steady"] == pods.container_ids(before)["steady"]
     assert after["status"]["podIP"] == before["status"]["podIP"]
     assert told.lines().index("term") > told.lines().index("changing")
@@ -194,8 +194,8 @@ def test_the_status_says_all_that_a_kubelet_says(node: Instance, told: Story) ->
     main = pods.container(pod)
     scheme, _, digits = main["containerID"].partition("://")
     assert (scheme, len(digits)) == ("podrun", 64)
-    assert main["image"] == manifests.BUSYBOX
-    assert "sha256:" in main["imageID"]
+    assert main["image"] == f"docker.io/library/{manifests.BUSYBOX}"
+    assert main["imageID"].startswith("sha256:")
     assert (main["ready"], main["started"], main["restartCount"], main["lastState"]) == (True, True, 0, {})
     assert main["resources"] == resources
     assert main["allocatedResources"] == resources["requests"]

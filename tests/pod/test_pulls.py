@@ -64,6 +64,9 @@ def test_a_pod_gets_its_image_from_the_registry_and_the_events_tell(node: Instan
     image = f"{registry.address}/busybox:1"
     node.apply(manifests.pod("pulled", container(image)), wait=True)
     assert node.exec("pulled", "echo", "hi").stdout == "hi\n"
+    shown = pods.container(node.pod("pulled"))
+    assert shown["image"] == image
+    assert re.fullmatch(rf"{registry.address}/busybox@sha256:[0-9a-f]{{64}}", shown["imageID"])
     events = "\n".join(node.events("pulled"))
     assert f'Pulling Pulling image "{image}"' in events
     told = rf'Pulled Successfully pulled image "{image}" in [0-9.]+m?s \([0-9.]+m?s including waiting\)\.'

@@ -239,8 +239,13 @@ def test_a_digest_names_an_image_and_an_index_gives_the_one_for_this_machine(nod
         check=True,
     )
     by_index = f"{registry.address}/many@{choice.digest_of(index.stdout)}"
-    assert node.images.find(by_index) is None
+    assert image.origins == (by_index,)
+    known = node.images.find(by_index)
+    assert known is not None
+    assert known.digest == image.digest
+    assert set(known.origins) == {by_index, f"{registry.address}/many@{image.digest}"}
     assert node.pull(by_index).digest == image.digest
+    node.images.remove(f"{registry.address}/many:1")
     assert node.images.find(by_index) is not None
 
 
