@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import NoReturn, TypeVar
 
+from cgroups.errors import CgroupError
+from cgroups.group import Group
 from podrun.linux import namespaces, pidfd, prctl
 from podrun.linux.clone3 import CloneFlag, clone3
 from podrun.linux.syscall import SyscallError
@@ -53,6 +55,10 @@ class StartError:
         return f"{self.step}: {self.message}"
 
 
+KILLED = StartError("start", 0, "the process was killed before it could start its program")
+OUT_OF_MEMORY = StartError("start", 0, "container init was OOM-killed (memory limit too low?)")  # runc's words
+
+
 class SpawnError(Exception):
     """Not even a child came to be. Nothing is left behind."""
 
@@ -85,7 +91,7 @@ B = TypeVar("B", bound=Birth)
 
 def read_outcome(report: bytes) -> Resolved | StartError:
     """What all bytes of a report, up to its EOF, mean. Never raises: no child can confuse its parent."""
-    outcome: Resolved | StartError = StartError("start", 0, "the process was killed before it could start its program")
+    outcome: Resolved | StartError = KILLED
     for line in report.splitlines():
         with contextlib.suppress(ValueError, TypeError, KeyError):
             said = json.loads(line)
@@ -180,6 +186,14 @@ def describe(step: str, error: BaseException) -> StartError:
     else:
         text = f"{type(error).__name__}: {error}"
     return StartError(step, number, text[:_LONGEST_MESSAGE])
+
+
+def with_cause(failure: StartError, group: Group) -> StartError:
+    """Why it was never exec'd, once all in its group have ended."""
+    with contextlib.suppress(CgroupError):
+        if failure is KILLED and group.oom_kills():
+            return OUT_OF_MEMORY
+    return failure
 
 
 def announce(birth: Birth, uid: int, gid: int, groups: tuple[int, ...]) -> None:

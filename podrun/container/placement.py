@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
 from cgroups import devices, hierarchies
 from cgroups.devices import DeviceRule
@@ -38,7 +40,10 @@ def new_group(
             with contextlib.suppress(CgroupError):
                 group.remove()
         step = "create cgroup" if isinstance(error, CgroupError) else "clone"
-        raise SpawnError(describe(step, error)) from error
+        reason = describe(step, error)
+        if error.errno == errno.ENOMEM:  # groups are charged to those above them
+            reason = replace(reason, message=f"{reason.message} (memory limit too low?)")
+        raise SpawnError(reason) from error
 
 
 def join_v1_groups(files: tuple[str, ...]) -> None:

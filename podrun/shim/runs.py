@@ -139,9 +139,10 @@ class Run:
             oom_killed = self._group.oom_kills() > 0
         except CgroupError:
             oom_killed = False
+        failure = self._failure and newborn.with_cause(self._failure, self._group)
         cleanup.remove(self._loop, self._group)
-        if self._failure is not None:
-            self._fail(self._failure)
+        if failure is not None:
+            self._fail(failure)
             return
         self.stage = Stage.OVER
         code, number = self._ended.code, self._ended.signal

@@ -101,9 +101,10 @@ class Sandbox:
         cleanup.empty(self._loop, self._group, self._emptied)
 
     def _emptied(self) -> None:
+        failure = self._failure and newborn.with_cause(self._failure, self._group)
         cleanup.remove(self._loop, self._group)
-        if self._failure is not None:
-            self._fail(self._failure)
+        if failure is not None:
+            self._fail(failure)
             return
         self._end(facts.SandboxEnded(self.plan.attempt, time.time()))
 

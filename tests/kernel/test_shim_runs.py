@@ -105,6 +105,13 @@ def test_running_out_of_memory_is_told(shim: Client, pod: Pod) -> None:
     assert (exited.code, exited.oom_killed) == (137, True)
 
 
+def test_too_little_memory_to_start_in_is_a_failed_start_that_says_so(shim: Client, pod: Pod) -> None:
+    limits = Limits(memory_max=128 << 10, memory_swap_max=0)
+    failed = shim.ask(messages.Launch(pod.launch_plan("true", limits=limits)))
+    assert isinstance(failed, facts.StartFailed)
+    assert failed.message == "container init was OOM-killed (memory limit too low?)"
+
+
 def test_a_program_that_does_not_exist_is_a_failed_start_that_leaves_nothing(shim: Client, pod: Pod) -> None:
     plan = pod.launch_plan("no-such-program")
     failed = shim.ask(messages.Launch(plan))
