@@ -201,7 +201,7 @@ class LaunchPlan:
     id: str  # 64 hex digits, unique for each run
     argv: tuple[str, ...]
     env: tuple[str, ...]  # "NAME=value"
-    cwd: str  # made with mode 0755 when absent
+    cwd: str  # absolute; made with mode 0755 when absent
     root: Root
     mounts: tuple[Mount, ...]  # parents before children
     cgroup: str

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cgroups.group import Group
 from podrun.container import devices, mounts, placement, program, root, terminal, user_namespace
-from podrun.container.newborn import Newborn, StepError, bear, describe, follow_parent
+from podrun.container.newborn import Newborn, SpawnError, StartError, StepError, bear, describe, follow_parent
 from podrun.container.plan import LaunchPlan, NamespaceMode
 from podrun.container.pod_handles import PodHandles
 from podrun.container.program import ProgramBirth, Stdio
@@ -30,6 +30,8 @@ class ContainerBirth(ProgramBirth):
 def spawn(plan: LaunchPlan, pod: PodHandles, stdio: Stdio, target: int = -1) -> Newborn:
     """A child on its way to be the program of `plan`. Its cgroup is made and limited first; after a failure told in the
     report, the caller removes it, as after its end. Raises SpawnError, with nothing left behind."""
+    if not plan.cwd.startswith("/"):
+        raise SpawnError(StartError("start", 0, "Cwd must be an absolute path"))  # runc's words
     flags = CloneFlag.NEWNS
     if plan.pid is NamespaceMode.PRIVATE and target < 0:
         flags |= CloneFlag.NEWPID

@@ -122,6 +122,14 @@ def test_a_program_that_does_not_exist_is_a_failed_start_that_leaves_nothing(shi
     assert shim.fact(facts.StartFailed) == failed
 
 
+def test_a_relative_working_directory_is_a_failed_start_that_leaves_nothing(shim: Client, pod: Pod) -> None:
+    plan = pod.launch_plan("true", cwd="srv")
+    failed = shim.ask(messages.Launch(plan))
+    assert isinstance(failed, facts.StartFailed)
+    assert failed.message == "Cwd must be an absolute path"
+    assert not pod.group.child(plan.id).exists()
+
+
 def test_a_log_that_cannot_be_opened_is_a_failed_start(shim: Client, pod: Pod) -> None:
     failed = shim.ask(messages.Launch(pod.launch_plan("true", log_path="/nowhere/0.log")))
     assert isinstance(failed, facts.StartFailed)
