@@ -8,7 +8,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -17,7 +17,7 @@ from podrun.api import objects, status_errors
 from podrun.controllers import binding, ephemeral_volumes, namespaces
 from podrun.controllers.binding import Bind, LetGo, Lose, Protect, Provision, Reclaim, Show, Step, Wait
 from podrun.controllers.ephemeral_volumes import Drop, Make, Refuse
-from podrun.kubelet import trees
+from podrun.kubelet import own_thread, trees
 from podrun.kubelet.recorder import About, Recorder
 from podrun.store import Store, WatchEvent, errors
 from podrun.volume import persistent
@@ -40,19 +40,18 @@ class Claims:
         store: Store,
         recorder: Recorder,
         directory: Path,
-        disk: ThreadPoolExecutor,
         admit: Callable[[objects.Object], objects.Object],
     ) -> None:
         self._store = store
         self._recorder = recorder
         self._directory = directory
-        self._disk = disk
         self._admit = admit
         self._changed = asyncio.Event()
+        self._removing: set[asyncio.Task[None]] = set()
         self._said: set[tuple[str, str]] = set()  # uid and message of what a claim was told already
 
     async def run(self) -> None:
-        await self._on_disk(self._sweep)
+        self._remove(self._sweep)
         kinds = (objects.PersistentVolumeClaim, objects.PersistentVolume, objects.Pod)
         following = [self._store.follow(kind, self._notice) for kind in kinds]
         try:
@@ -62,9 +61,9 @@ class Claims:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), RETRY)
         finally:
-            for task in following:
+            for task in (*following, *self._removing):
                 task.cancel()
-            await asyncio.gather(*following, return_exceptions=True)
+            await asyncio.gather(*following, *self._removing, return_exceptions=True)
 
     def _notice(self, event: WatchEvent[objects.Object] | None) -> None:
         """Of most pods only their ends matter here."""
@@ -145,7 +144,7 @@ class Claims:
         wanted = claim.spec.resources.requests.get(binding.STORAGE, "0")
         spec = replace(volume.spec, claim_ref=binding.reference_to(claim))
         if self._is_ours(volume):
-            await self._on_disk(persistent.make, self._place(volume))
+            await own_thread.run(partial(persistent.make, self._place(volume)))
             spec = replace(spec, capacity={binding.STORAGE: wanted})
         await self._change(volume, spec=spec, status=objects.PersistentVolumeStatus(phase="Bound"))
         await self._change(
@@ -157,9 +156,13 @@ class Claims:
         )
 
     async def _reclaim(self, volume: objects.PersistentVolume) -> None:
-        """The directory before the object: one that could not be removed is tried again."""
+        """The directory before the object: one that could not be taken out of the way is tried again. How long it takes
+        to remove what is in it, nobody knows or waits for."""
         if self._is_ours(volume):
-            await self._on_disk(trees.remove_shaped, self._place(volume))
+            aside = trees.set_aside(self._place(volume))
+            if aside is None:
+                return
+            self._remove(partial(trees.remove_set_aside, aside))
         await self._let_go(volume, binding.VOLUME_PROTECTION)
 
     async def _let_go(self, found: objects.PersistentVolumeClaim | objects.PersistentVolume, finalizer: str) -> None:
@@ -192,7 +195,7 @@ class Claims:
     def _sweep(self) -> None:
         """What an interrupted removal left."""
         for left in self._directory.glob("gone-*"):
-            trees.remove_shaped(left)
+            trees.remove_set_aside(left)
 
     def _tell(self, about: About, type_: str, reason: str, message: str, component: str = COMPONENT) -> None:
         key = about.metadata.uid, message
@@ -200,8 +203,10 @@ class Claims:
             self._said.add(key)
             self._recorder.record(about, type_, reason, message, component=component)
 
-    async def _on_disk(self, function: object, *arguments: object) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._disk, function, *arguments)  # type: ignore[arg-type]
+    def _remove(self, function: Callable[[], None]) -> None:
+        task = asyncio.create_task(own_thread.run(function))
+        self._removing.add(task)
+        task.add_done_callback(self._removing.discard)
 
 
 def _matters(pod: objects.Pod) -> bool:

@@ -1,11 +1,13 @@
-"""Removing a tree that a hostile program may have shaped: as deep as it likes, with links wherever it likes.
+"""Removing a tree that a hostile program may have shaped: as deep and wide as it likes, with links wherever it likes.
 
-shutil.rmtree needs a stack frame and a descriptor for each level; this flattens into a directory aside instead.
+shutil.rmtree needs a stack frame and a descriptor for each level; this flattens into one directory aside instead, which
+also is all that it remembers.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -15,25 +17,63 @@ def remove_tree(path: Path, aside: Path) -> None:
     """Removes the directory `path` and all in it; links are removed, never followed. OSError as the kernel gives it;
     what is missing, or removed by somebody else meanwhile, is fine.
 
-    Directories found inside are first moved to `aside`, on the same filesystem, under random names: what an interrupted
-    removal leaves is there.
+    First it is moved below `aside`, on the same filesystem, to a new directory `gone-...`, where an interrupted removal
+    leaves what it did not come to.
     """
-    pending = [path]
-    while pending:
-        directory = pending.pop()
-        with contextlib.suppress(FileNotFoundError):
-            with os.scandir(directory) as entries:
-                for entry in entries:
-                    with contextlib.suppress(FileNotFoundError):
-                        pending += _removed(entry, aside)
-            os.rmdir(directory)
+    if os.path.lexists(path):
+        remove_pool(move(path, aside))
 
 
-def _removed(entry: os.DirEntry[str], aside: Path) -> tuple[Path, ...]:
-    """The place that it was moved to, if it is a directory."""
-    if not entry.is_dir(follow_symlinks=False):
-        os.unlink(entry.path)
-        return ()
-    moved = aside / f"gone-{secrets.token_hex(8)}"
-    os.rename(entry.path, moved)
-    return (moved,)
+def move(path: Path, aside: Path) -> Path:
+    """The first step alone: the new directory, for `remove_pool`. OSError."""
+    pool = aside / f"gone-{secrets.token_hex(8)}"
+    with contextlib.suppress(FileNotFoundError):
+        pool.mkdir(mode=0o700)
+        _move_into(pool, path)
+    return pool
+
+
+def remove_pool(pool: Path) -> None:
+    """All that lies in directories of the directory `pool`, and all of these. OSError."""
+    while _flatten_all(pool):
+        pass
+    with contextlib.suppress(FileNotFoundError):
+        os.rmdir(pool)
+
+
+def _flatten_all(pool: Path) -> bool:
+    """Whether there was anything. There is not either when somebody else removes what the pool lies in."""
+    found = False
+    with contextlib.suppress(FileNotFoundError), os.scandir(pool) as directories:
+        for directory in directories:
+            found = True
+            _flatten(directory.path, pool)
+    return found
+
+
+def _flatten(directory: str, pool: Path) -> None:
+    """Everything in a directory of the pool goes, or into the pool itself; then it goes, too, if nothing came in."""
+    with contextlib.suppress(FileNotFoundError):
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):
+                    if not entry.is_dir(follow_symlinks=False):
+                        os.unlink(entry.path)
+                    elif not _is_removed(entry.path):
+                        _move_into(pool, entry.path)
+        _is_removed(directory)
+
+
+def _move_into(pool: Path, directory: Path | str) -> None:
+    os.rename(directory, f"{pool}/{secrets.token_hex(8)}")  # a name that no earlier removal has used there
+
+
+def _is_removed(directory: str) -> bool:
+    """Whether it was empty, as most are."""
+    try:
+        os.rmdir(directory)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        return False
+    return True

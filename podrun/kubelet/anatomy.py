@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from cgroups.errors import CgroupError
 from cgroups.group import Group
 from podrun.errors import PodrunError
+from podrun.kubelet import own_thread
 from podrun.linux import mountinfo
 from podrun.linux.procfs import Process
 from podrun.network import links, netlink
@@ -297,32 +298,15 @@ async def on_own_thread(function: Callable[[], Result], limit: float) -> Result:
     """Nobody waits for the thread, not even the end of the process. PodrunError: it is not done within `limit`."""
     if not _looks.acquire(blocking=False):
         raise PodrunError("cannot look into the pod: too many others do", hint="a program in a pod may hold them up")
-    loop = asyncio.get_running_loop()
-    outcome: asyncio.Future[Result] = loop.create_future()
 
-    def settle(result: Result | None, error: BaseException | None) -> None:
-        if outcome.done():
-            return
-        if error is not None:
-            outcome.set_exception(error)
-        else:
-            outcome.set_result(result)  # type: ignore[arg-type]
-
-    def run() -> None:
-        result: Result | None = None
-        failure: BaseException | None = None
+    def look() -> Result:
         try:
-            result = function()
-        except BaseException as error:
-            failure = error
+            return function()
         finally:
             _looks.release()
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(settle, result, failure)
 
-    threading.Thread(target=run, name="anatomy", daemon=True).start()
     try:
         async with asyncio.timeout(limit):
-            return await outcome
+            return await own_thread.run(look)
     except TimeoutError:
         raise PodrunError(f"cannot look into the pod: a program in it held this up for {limit:g} seconds") from None

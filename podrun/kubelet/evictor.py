@@ -1,6 +1,7 @@
 """Looks at the node and at pods with limits of storage every few seconds, and ends who takes too much.
 
-Who that is, eviction.py decides. Measuring happens on the disk threads, and the more rarely the longer it takes.
+Who that is, eviction.py decides. The files of a pod are measured the more rarely the longer that takes, and those of
+one hold up nobody else.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from podrun.api import objects, times
-from podrun.kubelet import eviction, pod_usage
+from podrun.kubelet import eviction, own_thread, pod_usage
 from podrun.kubelet.eviction import Reading, Shortage, Use
 from podrun.kubelet.node_settings import NodeSettings
 from podrun.kubelet.pod_worker import PodWorker
@@ -42,19 +43,23 @@ class Evictor:
         self._workers = workers
         self._free_images = free_images
         self._seen_at: dict[str, float] = {}  # when each pressure was last there, by a clock that nobody sets
-        self._measure_after = 0.0
+        self._measure_after: dict[str, float] = {}  # by uid
         self.holding: set[str] | None = None  # the pressures that the node shows; None: not looked yet
 
     async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for look in (self._enforce_limits, self._look_at_node):
+                group.create_task(self._again_and_again(look))
+
+    async def _again_and_again(self, look: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                await self._look()
+                await look()
             except Exception:
                 logger.exception("cannot look at what pods take")
             await asyncio.sleep(self._settings.eviction_period)
 
-    async def _look(self) -> None:
-        await self._enforce_limits()
+    async def _look_at_node(self) -> None:
         readings = node_readings(self._services.paths.root)
         shortages = eviction.shortages(self._settings.thresholds, readings)
         await self._show(shortages)
@@ -64,14 +69,18 @@ class Evictor:
     # Limits of pods.
 
     async def _enforce_limits(self) -> None:
-        if time.monotonic() < self._measure_after:
-            return
+        limited = [each for each in self._running() if eviction.limits_storage(each.pod)]
+        now = time.monotonic()
+        known = {each.pod.metadata.uid: self._measure_after.get(each.pod.metadata.uid, now) for each in limited}
+        self._measure_after = known
+        await asyncio.gather(*(self._enforce(each) for each in limited if known[each.pod.metadata.uid] <= now))
+
+    async def _enforce(self, worker: PodWorker) -> None:
         begun = time.monotonic()
-        for worker in [each for each in self._running() if eviction.limits_storage(each.pod)]:
-            use = await self._measured(worker)
-            if text := eviction.over_its_storage(use):
-                worker.evict(text)
-        self._measure_after = time.monotonic() + SPARE * (time.monotonic() - begun)
+        use = await self._measured(worker)
+        self._measure_after[worker.pod.metadata.uid] = time.monotonic() + SPARE * (time.monotonic() - begun)
+        if text := eviction.over_its_storage(use):
+            worker.evict(text)
 
     def _running(self) -> list[PodWorker]:
         return [each for each in self._workers() if not each.life.final and not each.life.removing]
@@ -83,7 +92,7 @@ class Evictor:
             taken = {name: each.working_set for name, each in memory.items()}
             return Use(worker.pod, taken, disk.containers, disk.volumes, disk.inodes)
 
-        return await asyncio.get_running_loop().run_in_executor(self._services.disk, measure)
+        return await own_thread.run(measure)
 
     # The node.
 
@@ -134,7 +143,7 @@ class Evictor:
                 return
         if any(worker.life.final and worker.life.sandbox.state != "absent" for worker in self._workers()):
             return  # somebody is ending already
-        uses = [await self._measured(worker) for worker in workers.values()]
+        uses = await asyncio.gather(*map(self._measured, workers.values()))
         chosen = eviction.victim(shortage, uses)
         if chosen is not None:
             workers[chosen.pod.metadata.uid].evict(eviction.message(shortage, chosen))

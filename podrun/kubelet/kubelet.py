@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import msgspec
 
@@ -15,7 +16,7 @@ from cgroups.group import Group
 from podrun.api import objects
 from podrun.errors import PodrunError
 from podrun.image.images import Image
-from podrun.kubelet import lives, log_links, node_settings, pod_ports, references, resources, trees
+from podrun.kubelet import lives, log_links, node_settings, own_thread, pod_ports, references, resources, trees
 from podrun.kubelet.class_groups import ClassGroups
 from podrun.kubelet.evictor import Evictor
 from podrun.kubelet.image_collector import ImageCollector
@@ -27,6 +28,7 @@ from podrun.kubelet.scheduling_queue import SchedulingQueue
 from podrun.kubelet.services import Services
 from podrun.kubelet.taint_evictor import TaintEvictor
 from podrun.store import WatchEvent
+from podrun.volume import leftover_mounts
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ class Kubelet:
         self._services = services
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._sweeping: list[asyncio.Task[None]] = []
         self.adopted = asyncio.Event()  # the pods of an earlier kubelet are in our hands
         self._placed: dict[str, objects.Pod] = {}  # by uid: who has not ended, with the resources that it holds
         self._classes = ClassGroups(services)
@@ -75,9 +78,9 @@ class Kubelet:
             for task in done:
                 task.result()  # one that failed ends the kubelet, for nobody would do its work
         finally:
-            for task in tasks:
+            for task in (*tasks, *self._sweeping):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, *self._sweeping, return_exceptions=True)
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -237,7 +240,8 @@ class Kubelet:
             if uid not in wanted:
                 await self._end_group(group)
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._services.disk, self._sweep_directories, wanted)
+        left = await loop.run_in_executor(self._services.disk, self._sweep_directories, wanted)
+        self._sweeping = [asyncio.create_task(self._remove(*each)) for each in left.items()]
         for uid in set(self._services.store.records()) - wanted:
             await self._services.store.drop_record(uid)
         if not wanted:
@@ -263,16 +267,25 @@ class Kubelet:
                 await asyncio.sleep(0.005)
             group.remove()
 
-    def _sweep_directories(self, wanted: set[str]) -> None:
-        paths = self._services.paths
+    def _sweep_directories(self, wanted: set[str]) -> dict[str, Path]:
+        """By uid what is still to be removed, which may take very long: nobody waits for it."""
+        paths, left = self._services.paths, {}
         for base in (paths.run_dir / "pods", paths.root / "pods"):
-            for directory in base.iterdir() if base.is_dir() else ():
+            for directory in list(base.iterdir()) if base.is_dir() else ():
                 if directory.name not in wanted:
-                    trees.remove_shaped(directory)
-                    self._services.id_ranges.release(directory.name)
+                    leftover_mounts.detach_below(directory)
+                    if base == paths.run_dir / "pods":
+                        trees.remove_own(directory)
+                    elif (aside := trees.set_aside(directory)) is not None:
+                        left[directory.name] = aside
                     for log_dir in (paths.log_dir / "pods").glob(f"*_{directory.name}"):
                         log_links.remove(paths.log_dir, log_dir)
                         trees.remove_own(log_dir)
+        return left
+
+    async def _remove(self, uid: str, aside: Path) -> None:
+        await own_thread.run(partial(trees.remove_set_aside, aside))
+        self._services.id_ranges.release(uid)
 
     def remove_class_groups(self) -> None:
         """The groups that only pods need go with the last pod."""

@@ -9,6 +9,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Coroutine
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -21,6 +22,7 @@ from podrun.kubelet import (
     claims,
     lives,
     node_policy,
+    own_thread,
     places,
     planner,
     pod_files,
@@ -445,17 +447,14 @@ class PodWorker:
 
     async def _forget(self, container: str, attempt: int) -> None:
         self._launcher.forget(container, attempt)
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._services.disk, snapshots.remove, self.place.pod_dir, container, attempt)
+        await own_thread.run(partial(snapshots.remove, self.place.pod_dir, container, attempt))
 
     async def _prepare_volumes(self) -> None:
-        loop = asyncio.get_running_loop()
         try:
             if self.pod.spec.volumes:
                 claimed = claims.directories(self._services.store, self.pod)
-                await loop.run_in_executor(
-                    self._services.disk, volumes.prepare, self.pod, self.place, self._services.node.memory, claimed
-                )
+                memory = self._services.node.memory
+                await own_thread.run(partial(volumes.prepare, self.pod, self.place, memory, claimed))
                 await self._files.files(self.pod)  # what is missing is missed before there is a sandbox
         except (PodrunError, OSError) as error:
             self._inbox.put_nowait(VolumesFailed(str(error)))
@@ -519,7 +518,7 @@ class PodWorker:
         if self._writing is not None:
             await asyncio.gather(self._writing, return_exceptions=True)
         await self._sandbox.kill_all()
-        await asyncio.get_running_loop().run_in_executor(self._services.disk, self._sandbox.remove_files)
+        await own_thread.run(self._sandbox.remove_files)
         self._services.id_ranges.release(self.place.uid)
         meta = self.pod.metadata
         while not self._removed.is_set():

@@ -235,8 +235,7 @@ async def _introduce(store: Store, services: Services) -> None:
 
 async def _control(services: Services) -> None:
     """Until cancelled; the first one that fails ends all."""
-    place, disk = services.paths.persistent, services.disk
-    claims = Claims(services.store, services.recorder, place, disk, admission.admit_local)
+    claims = Claims(services.store, services.recorder, services.paths.persistent, admission.admit_local)
     async with asyncio.TaskGroup() as group:
         group.create_task(claims.run())
         group.create_task(Namespaces(services.store).run())

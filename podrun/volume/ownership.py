@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from podrun.volume import walk
 
+PATIENCE = 600.0  # seconds, in which some ten million files are given away
 FILE_BITS, DIRECTORY_BITS = 0o660, 0o770 | stat.S_ISGID
 _PLACE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -20,12 +21,12 @@ def give_to_group(directory: int, gid: int, *, unless_root_fits: bool) -> bool:
     """Let the directory that a descriptor refers to, and all in it, be the group's; whether that was to be done.
 
     The directory itself comes last: where it fits already, an earlier time went through (OnRootMismatch). Blocks.
-    What vanishes meanwhile is left out. Raises OSError.
+    What vanishes meanwhile is left out. Raises OSError, TakesTooLongError of walk.py included.
     """
     status = os.fstat(directory)
     if unless_root_fits and status.st_gid == gid and status.st_mode & DIRECTORY_BITS == DIRECTORY_BITS:
         return False
-    walk.walk(directory, _Giver(gid, (status.st_dev, status.st_ino)))
+    walk.walk(directory, _Giver(gid, (status.st_dev, status.st_ino)), PATIENCE)
     _give(directory, status, gid)
     return True
 

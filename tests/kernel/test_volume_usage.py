@@ -7,8 +7,10 @@ import subprocess
 import threading
 from pathlib import Path
 
+import pytest
+
 from podrun.image import removal
-from podrun.volume import usage
+from podrun.volume import usage, walk
 
 
 def du(directory: Path) -> int:
@@ -58,6 +60,28 @@ def test_no_tree_is_too_deep(tmp_path: Path) -> None:
     removal.remove_tree(volume, aside=tmp_path)
     assert found.inodes == 1 + 3000 + 6
     assert after == before
+
+
+class Growing:
+    """A program that is always ahead of who walks its tree."""
+
+    def directory(self, descriptor: int, status: os.stat_result) -> None:
+        os.mkdir("deeper", dir_fd=descriptor)
+
+    def other(self, parent: int, name: str, status: os.stat_result) -> None:
+        raise AssertionError
+
+
+def test_a_tree_that_grows_while_it_is_walked_holds_nobody_up(tmp_path: Path) -> None:
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    descriptor = os.open(volume, os.O_RDONLY)
+    with pytest.raises(walk.TakesTooLongError, match="too many files"):
+        walk.walk(descriptor, Growing(), 0.1)
+    os.close(descriptor)
+    whole = usage.measure_path(str(volume))
+    assert 1 <= usage.measure_path(str(volume), patience=0).inodes < whole.inodes, "at least so many"
+    removal.remove_tree(volume, aside=tmp_path)
 
 
 def test_a_tree_that_is_rearranged_meanwhile_leads_nowhere_else(tmp_path: Path) -> None:

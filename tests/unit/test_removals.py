@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,27 @@ def test_a_pod_goes_while_runs_of_it_are_forgotten(tmp_path: Path) -> None:
         forgetting = [lambda pod=pod, name=name: snapshots.remove(pod, name, 0) for name in ("a", "b", "c")]
         at_once(lambda pod=pod: trees.remove_shaped(pod), *forgetting)  # type: ignore[misc]
         assert not list((tmp_path / str(number)).iterdir())
+
+
+def test_what_is_set_aside_is_out_of_the_way_and_goes_later_however_it_is_shaped(tmp_path: Path) -> None:
+    pod = tmp_path / "pod"
+    deep = pod
+    for _ in range(300):
+        deep /= "d"
+        for name in ("empty", "full", "0", "1", os.fsdecode(b"\xff\x1b[31m\n")):
+            (deep / name).mkdir(parents=True)
+        (deep / "full" / "link").symlink_to(tmp_path)
+        (deep / "full" / "file").touch()
+    aside = trees.set_aside(pod)
+    assert aside is not None
+    assert list(tmp_path.iterdir()) == [aside]
+    pod.mkdir()
+    (aside / "1" / "2").mkdir(parents=True)  # as an interrupted removal leaves it
+    trees.remove_set_aside(aside)
+    assert list(tmp_path.iterdir()) == [pod]
+    trees.remove_set_aside(aside)
+    trees.remove_shaped(tmp_path / "absent")
+    assert list(tmp_path.iterdir()) == [pod]
 
 
 def test_a_log_goes_while_it_is_compressed_and_links_go_beside_those_of_others(tmp_path: Path) -> None:
