@@ -8,7 +8,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from podrun.paths import Paths
-from podrun.server import failures, routes
+from podrun.server import failures, negotiation, routes
 from podrun.server.context import CONTEXT, Context
 from podrun.server.node_agent import NodeAgent
 from podrun.store import Store
@@ -18,7 +18,9 @@ def make_app(
     store: Store, agent: NodeAgent, paths: Paths, *, clock: Callable[[], float] = time.time
 ) -> web.Application:
     """`clock` gives Unix time in seconds."""
-    app = web.Application(middlewares=[failures.answer_errors], client_max_size=failures.MAX_BODY)
+    app = web.Application(
+        middlewares=[failures.answer_errors, negotiation.refuse_unacceptable], client_max_size=failures.MAX_BODY
+    )
     app[CONTEXT] = Context(store, agent, paths, clock)
     for method, path, function in routes.ROUTES:
         if method == "GET":

@@ -8,11 +8,15 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from podrun.api import kinds, objects, parse, status_errors
+from podrun.api import kinds, objects, parse, protobuf, status_errors
 from podrun.server.failures import MAX_BODY
 
 SMALL = 32 << 10
 """Bytes."""
+
+JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
+APPLY_PATCH = "application/apply-patch+yaml"
+_ACCEPTED = (JSON, YAML, PROTOBUF)
 
 
 async def read(request: web.Request) -> bytes:
@@ -30,7 +34,9 @@ async def read_objects(request: web.Request) -> tuple[objects.Object, ...]:
 
 
 async def read_object(request: web.Request, kind: kinds.Kind) -> objects.Object:
-    """The one object of this kind that the body holds, YAML or JSON."""
+    """The one object of this kind that the body holds: JSON, YAML or protobuf. StatusError, 415 for anything else."""
+    if _media_type(request) == PROTOBUF:
+        return of_kind(parse.from_value(_from_protobuf(await read(request))), kind)
     parsed = await read_objects(request)
     if len(parsed) != 1:
         raise status_errors.bad_request(f"expected one {kind.name} in the body of the request, got {len(parsed)}")
@@ -45,6 +51,31 @@ def of_kind(parsed: objects.Object, kind: kinds.Kind) -> objects.Object:
         )
         raise status_errors.bad_request(message)
     return parsed
+
+
+async def read_options(request: web.Request) -> dict[str, Any]:
+    """The options of a deletion; none where there is no body."""
+    if not request.can_read_body:
+        return {}
+    return _from_protobuf(await read(request)) if _media_type(request) == PROTOBUF else await read_json(request)
+
+
+def _media_type(request: web.Request) -> str:
+    """StatusError: one that objects are not read from."""
+    if "Content-Type" not in request.headers:
+        return JSON
+    given = request.content_type
+    if given not in _ACCEPTED and not (request.method == "PATCH" and given == APPLY_PATCH):
+        accepted = f"accepted media types include: {', '.join(_ACCEPTED)}"
+        raise status_errors.unsupported_media_type(f"the body of the request was in an unknown format - {accepted}")
+    return given
+
+
+def _from_protobuf(body: bytes) -> dict[str, Any]:
+    try:
+        return protobuf.decode(body)
+    except protobuf.ProtobufError as error:
+        raise status_errors.bad_request(f"the body of the request is not protobuf of Kubernetes: {error}") from None
 
 
 async def read_json(request: web.Request) -> dict[str, Any]:

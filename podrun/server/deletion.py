@@ -47,7 +47,7 @@ class Options:
 
 
 async def _options(request: web.Request) -> Options:
-    body = await bodies.read_json(request)
+    body = await bodies.read_options(request)
     preconditions = body.get("preconditions") or {}
     grace = body.get("gracePeriodSeconds")
     if grace is None:

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from podrun.server import (
     anatomy,
+    authorization,
     copying,
     deletion,
     discovery,
@@ -96,6 +97,8 @@ ROUTES: tuple[tuple[str, str, Function], ...] = (
     ("GET", "/metrics", metrics.own),
     ("GET", "/metrics/resource", metrics.resource),
     ("GET", "/metrics/probes", metrics.probes),
+    ("POST", f"/apis/{authorization.VERSION}/selfsubjectaccessreviews", authorization.review_access),
+    ("POST", f"/apis/{authorization.VERSION}/selfsubjectrulesreviews", authorization.review_rules),
     ("GET", _METRICS, metrics_api.resource_list),
     ("GET", f"{_METRICS}/pods", metrics_api.list_pods),
     ("GET", f"{_METRICS}/namespaces/{{namespace}}/pods", metrics_api.list_pods),

@@ -26,7 +26,6 @@ from podrun.server import (
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
-APPLY_PATCH = "application/apply-patch+yaml"
 
 _MERGES: dict[str, Callable[[Any, Any], Any]] = {
     JSON_PATCH: json_patch.apply,
@@ -64,9 +63,9 @@ async def put_status(request: web.Request) -> web.StreamResponse:
 
 
 async def patch(request: web.Request) -> web.StreamResponse:
-    if request.content_type == APPLY_PATCH:
+    if request.content_type == bodies.APPLY_PATCH:
         return await _apply(request)
-    return await _merge(request, admission.admit_change, (*_MERGES, APPLY_PATCH))
+    return await _merge(request, admission.admit_change, (*_MERGES, bodies.APPLY_PATCH))
 
 
 async def patch_status(request: web.Request) -> web.StreamResponse:

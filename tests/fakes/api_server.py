@@ -47,7 +47,8 @@ class Api:
     async def ask(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
         """`body`: bytes as they are, anything else as JSON. Headers are given with underscores."""
         sent = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        named = {"Content-Type": "application/json"} if body is not None else {}
+        named |= {name.replace("_", "-"): value for name, value in headers.items()}
         async with self.session.request(method, f"http://podrun{path}", data=sent, headers=named) as response:
             return Answer(response.status, response.headers, await response.read())
 

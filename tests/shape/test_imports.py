@@ -112,6 +112,7 @@ PURE = [
     "podrun/api/explanations.py",
     "podrun/api/openapi.py",
     "podrun/api/pod_resources.py",
+    "podrun/api/protobuf.py",
     "podrun/api/quantity.py",
     "podrun/api/selector.py",
     "podrun/api/validate.py",

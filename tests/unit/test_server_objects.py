@@ -114,7 +114,9 @@ def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not(tmp_path:
             for _ in range(4):
                 yield b"#" * (1 << 20)
 
-        async with api.session.post(f"http://podrun{PODS}", data=pieces()) as response:
+        async with api.session.post(
+            f"http://podrun{PODS}", data=pieces(), headers={"Content-Type": "application/json"}
+        ) as response:
             assert response.status == 413
             assert (await response.json())["reason"] == "RequestEntityTooLarge"
 

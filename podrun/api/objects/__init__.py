@@ -37,6 +37,7 @@ from podrun.api.objects.event import (
     EventSource,
 )
 from podrun.api.objects.meta import (
+    DeleteOptions,
     LabelSelector,
     LabelSelectorRequirement,
     List,
@@ -45,6 +46,7 @@ from podrun.api.objects.meta import (
     ObjectMeta,
     OwnerReference,
     PartialObjectMetadata,
+    Preconditions,
     Status,
     StatusCause,
     StatusDetails,
@@ -207,6 +209,7 @@ __all__ = [
     "ContainerStatus",
     "ContainerUser",
     "DaemonEndpoint",
+    "DeleteOptions",
     "DownwardAPIProjection",
     "DownwardAPIVolumeFile",
     "DownwardAPIVolumeSource",
@@ -289,6 +292,7 @@ __all__ = [
     "PodSecurityContext",
     "PodSpec",
     "PodStatus",
+    "Preconditions",
     "PreferredSchedulingTerm",
     "Probe",
     "ProjectedVolumeSource",

@@ -53,6 +53,22 @@ class ListMeta(KubeStruct, frozen=True, kw_only=True):
     remaining_item_count: int | None = None
 
 
+class Preconditions(KubeStruct, frozen=True, kw_only=True):
+    uid: str | None = None
+    resource_version: str | None = None
+
+
+class DeleteOptions(KubeStruct, frozen=True, kw_only=True):
+    """The body of a deletion."""
+
+    grace_period_seconds: int | None = None
+    preconditions: Preconditions | None = None
+    orphan_dependents: bool | None = None
+    propagation_policy: str | None = None
+    dry_run: tuple[str, ...] = ()
+    ignore_store_read_error_with_cluster_breaking_potential: bool | None = None
+
+
 class LabelSelectorRequirement(KubeStruct, frozen=True, kw_only=True):
     key: str = always("")
     operator: str = always("")
