@@ -11,6 +11,7 @@ from podrun.cli import command as shared
 from podrun.cli import manifests, output, resources
 from podrun.cli.client import APPLY_PATCH, Client
 from podrun.cli.failures import QuietFailureError, StatusFailure
+from podrun.cli.plain_text import plain
 from podrun.errors import PodrunError
 
 EXAMPLES = """
@@ -104,7 +105,7 @@ def _apply(
     applied, refused = [], []
     for one in answer["results"]:
         for warning in one.get("warnings") or []:
-            print(f"Warning: {warning}", file=sys.stderr)
+            print(f"Warning: {plain(warning)}", file=sys.stderr)
         if status := one.get("error"):
             refused.append(StatusFailure(status, doing))
         elif one.get("result"):

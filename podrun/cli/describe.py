@@ -13,6 +13,7 @@ from podrun.cli import describe_claim, describe_config, describe_events, describ
 from podrun.cli.client import TABLE, Client
 from podrun.cli.columns import aligned
 from podrun.cli.failures import QuietFailureError, StatusFailure
+from podrun.cli.plain_text import plain
 from podrun.cli.resources import (
     CLAIM,
     CONFIG_MAP,
@@ -134,7 +135,7 @@ def _description(client: Client, resource: Resource, item: dict[str, Any], *, sh
         body = describe_claim.text(item, pods)
     else:
         body = describe_node.text(item, client.get(POD.list_path(None), {"includeObject": "Object"}, accept=TABLE))
-    return aligned(body + events, padding=PADDING)
+    return aligned(plain(body + events), padding=PADDING)
 
 
 def _events(client: Client, resource: Resource, metadata: dict[str, Any]) -> str:

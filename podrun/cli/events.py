@@ -12,6 +12,7 @@ from podrun.cli import command as shared
 from podrun.cli import describe_events, output, resources
 from podrun.cli.client import JSON, TABLE
 from podrun.cli.columns import Table
+from podrun.cli.plain_text import plain
 from podrun.errors import PodrunError
 
 EXAMPLES = """
@@ -135,7 +136,7 @@ class _Printer:
     def _cells(self, row: dict[str, Any]) -> list[str]:
         cells = dict(zip(self._names, row["cells"], strict=False))
         about = row["object"]["involvedObject"]
-        message = output.plain(str(cells["Message"]).strip().replace("\n", " "))
+        message = plain(str(cells["Message"]).strip().replace("\n", " "))
         before = [row["object"]["metadata"]["namespace"]] if self._namespaces else []
         seen = describe_events.age(cells)
         return [*before, seen, str(cells["Type"]), str(cells["Reason"]), f"{about['kind']}/{about['name']}", message]

@@ -10,6 +10,7 @@ from podrun.cli import command as shared
 from podrun.cli import containers, resources, sessions
 from podrun.cli.client import Query
 from podrun.cli.failures import QuietFailureError
+from podrun.cli.plain_text import plain
 from podrun.errors import PodrunError
 
 EXAMPLES = """
@@ -89,7 +90,7 @@ def command(
     try:
         code = streams.run(ticket["socket"], ticket["token"], streams.Wanted(stdin=stdin, raw=raw)) or 0
     except streams.NotExecutedError as error:
-        print(f"error: {error.message}", file=sys.stderr)
+        print(f"error: {plain(error.message)}", file=sys.stderr)
         code = error.code
     if code:
         print(f"command terminated with exit code {code}", file=sys.stderr)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from podrun.cli.plain_text import plain
 from podrun.errors import PodrunError
 
 HINT = "Hint"
@@ -31,7 +32,7 @@ class StatusFailure(PodrunError):
         details = status.get("details") or {}
         causes = [cause for cause in details.get("causes") or [] if cause.get("reason") != HINT]
         hints = [cause.get("message", "") for cause in details.get("causes") or [] if cause.get("reason") == HINT]
-        super().__init__(_message(status, details, causes, doing), hints[0] if hints else None)
+        super().__init__(plain(_message(status, details, causes, doing)), hints[0] if hints else None)
         self.status = status
         self.reason: str = status.get("reason") or ""
 

@@ -13,6 +13,7 @@ import click
 
 from podrun.cli import command as shared
 from podrun.cli.image_words import IMAGES, say, size_text
+from podrun.cli.plain_text import plain_json
 from podrun.errors import PodrunError
 
 SAVE_EXAMPLES = """
@@ -37,7 +38,7 @@ _END = bytes(1024)  # of a tar: an archive without it was cut off
 @click.pass_obj
 def inspect(session: shared.Session, names: tuple[str, ...]) -> None:
     found = [session.client.get(f"{IMAGES}/inspect", {"name": name}) for name in names]
-    print(json.dumps(found, indent=4, ensure_ascii=False))
+    print(plain_json(json.dumps(found, indent=4, ensure_ascii=False)))
 
 
 @click.command("tag", cls=shared.Verb, synopsis="NAME NEW_NAME", help="Give an image one more name.")

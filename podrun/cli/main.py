@@ -14,6 +14,7 @@ import click
 from podrun.cli import bare_click
 from podrun.cli.command import Session, as_click_reads, unknown_command
 from podrun.cli.failures import QuietFailureError
+from podrun.cli.plain_text import plain
 from podrun.errors import PodrunError
 
 INTERRUPTED = 130
@@ -215,7 +216,7 @@ def _report(error: Exception) -> int:
 
 def _complain(text: str) -> None:
     with contextlib.suppress(OSError):
-        print(text, file=sys.stderr)
+        print(plain(text), file=sys.stderr)
 
 
 def _usage_words(error: click.UsageError) -> str:

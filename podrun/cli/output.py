@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from podrun.cli.columns import Table
+from podrun.cli.plain_text import plain, plain_json
 from podrun.cli.resources import Resource
 from podrun.errors import PodrunError
 
@@ -82,11 +83,6 @@ def _text(cell: object) -> str:
     text = str(cell)
     first, broken, _ = text.partition("\n")
     return plain(f"{first}..." if broken else text)
-
-
-def plain(text: str) -> str:
-    """`text` without what would move a terminal's cursor or colours: it may come from within a container."""
-    return text.replace("\x1b", "^[").replace("\r", "\\r")
 
 
 def labels_text(labels: dict[str, str] | None) -> str:
@@ -165,6 +161,7 @@ def write_object(value: dict[str, Any], form: str) -> None:
         text = json.dumps(value, indent=4, sort_keys=True, ensure_ascii=False) + "\n"
         # Go's encoder writes these so, to be safe inside of HTML.
         text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+        text = plain_json(text)
     else:
         from podrun.cli import yaml_text
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from podrun.cli import watching
 from podrun.cli.client import RECONNECTING, Client
 from podrun.cli.failures import QuietFailureError
+from podrun.cli.plain_text import plain
 from podrun.cli.resources import POD
 
 HOPELESS = frozenset(
@@ -182,4 +183,4 @@ def _key(pod: Pod) -> Key:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(plain(text), file=sys.stderr, flush=True)

@@ -14,6 +14,7 @@ from podrun.cli import detaching, output, pod_waiting, resources, run_pods, sess
 from podrun.cli.client import Client
 from podrun.cli.exec import ExecVerb
 from podrun.cli.failures import QuietFailureError, StatusFailure
+from podrun.cli.plain_text import plain
 from podrun.errors import PodrunError
 
 EXAMPLES = """
@@ -150,7 +151,10 @@ def _attach(client: Client, created: dict[str, Any], attach: sessions.Attach, ti
             now = client.get(resources.POD.path(pod["metadata"]["namespace"], pod["metadata"]["name"]))
             if pod_waiting.phase(now) not in pod_waiting.ENDED:
                 who = f"pod/{pod['metadata']['name']}"
-                print(f"warning: couldn't attach to {who}, falling back to its logs: {error.message}", file=sys.stderr)
+                print(
+                    f"warning: couldn't attach to {who}, falling back to its logs: {plain(error.message)}",
+                    file=sys.stderr,
+                )
     sessions.show_log(client, pod, container)
 
 
@@ -167,7 +171,8 @@ def _exit_code(client: Client, created: dict[str, Any], restart: str, timeout: f
     if not ended or not ended.get("exitCode"):
         raise PodrunError(f"{who} failed with unknown exit code")
     sys.stdout.flush()
-    print(f"{who} terminated ({ended.get('reason', '')})\n{ended.get('message', '')}".rstrip("\n"), file=sys.stderr)
+    text = f"{who} terminated ({ended.get('reason', '')})\n{ended.get('message', '')}"
+    print(plain(text).rstrip("\n"), file=sys.stderr)
     raise QuietFailureError(int(ended["exitCode"]))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from podrun.cli import jsonpath
 from podrun.cli.columns import Table
+from podrun.cli.plain_text import plain
 from podrun.errors import PodrunError
 
 JSONPATH = ("jsonpath", "jsonpath-file", "jsonpath-as-json")
@@ -106,4 +107,4 @@ def _cell(path: jsonpath.Template, item: dict[str, Any]) -> str:
     found = path.find(item)
     if not found or not found[0]:
         return "<none>"
-    return ",".join(jsonpath.as_go_text(one) for part in found for one in part)
+    return plain(",".join(jsonpath.as_go_text(one) for part in found for one in part))
