@@ -16,11 +16,10 @@ from typing import NoReturn, TypeVar
 
 from cgroups.errors import CgroupError
 from cgroups.group import Group
-from podrun.linux import namespaces, pidfd, prctl
+from podrun.linux import namespaces, pidfd, prctl, signal_mask
 from podrun.linux.clone3 import CloneFlag, clone3
 from podrun.linux.syscall import SyscallError
 
-_ALL_SIGNALS = signal.valid_signals()
 _LONGEST_MESSAGE = 2000  # characters; a report fits in a pipe without blocking
 
 
@@ -105,7 +104,7 @@ def read_outcome(report: bytes) -> Resolved | StartError:
 def bear(
     steps: Sequence[Callable[[B], None]],
     birth: B,
-    flags: CloneFlag,
+    flags: int,
     *,
     cgroup: int = -1,
     pid_namespace_of: int = -1,
@@ -123,8 +122,7 @@ def bear(
         os.set_blocking(read_end, False)
         birth.parent = os.pidfd_open(os.getpid())
         undo.callback(os.close, birth.parent)
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _ALL_SIGNALS)
-        undo.callback(signal.pthread_sigmask, signal.SIG_SETMASK, before)
+        undo.callback(signal_mask.restore, signal_mask.block_all())
         with _children_born_in(pid_namespace_of):
             pid, child = clone3(flags, cgroup)
             if pid == 0:

@@ -11,6 +11,8 @@ from podrun.linux import mount
 from podrun.linux.mount import Attribute
 from podrun.linux.syscall import SyscallError
 
+_SHM = Attribute.NOSUID | Attribute.NODEV | Attribute.NOEXEC
+
 
 @dataclass(slots=True)
 class PodHandles:
@@ -28,7 +30,7 @@ def mount_pod_shm(directory: str, size: int, owner: int = 0) -> None:
     options = {"source": "shm", "mode": "1777", "size": str(size)}
     if owner:
         options |= {"uid": str(owner), "gid": str(owner)}
-    _attach(mount.new_mount("tmpfs", options, Attribute.NOSUID | Attribute.NODEV | Attribute.NOEXEC), directory)
+    _attach(mount.new_mount("tmpfs", options, _SHM), directory)
 
 
 def mount_held(held: Held) -> None:
@@ -46,7 +48,7 @@ def mount_held(held: Held) -> None:
 
 def _attach(tree: int, directory: str) -> None:
     try:
-        os.makedirs(directory, mode=0o700, exist_ok=True)
+        _make(directory)
         target = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             mount.move_mount(tree, target)
@@ -54,3 +56,12 @@ def _attach(tree: int, directory: str) -> None:
             os.close(target)
     finally:
         os.close(tree)
+
+
+def _make(directory: str) -> None:
+    try:
+        os.mkdir(directory, 0o700)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        os.makedirs(directory, mode=0o700, exist_ok=True)

@@ -32,9 +32,9 @@ def spawn(plan: LaunchPlan, pod: PodHandles, stdio: Stdio, target: int = -1) -> 
     report, the caller removes it, as after its end. Raises SpawnError, with nothing left behind."""
     if not plan.cwd.startswith("/"):
         raise SpawnError(StartError("start", 0, "Cwd must be an absolute path"))  # runc's words
-    flags = CloneFlag.NEWNS
+    flags = int(CloneFlag.NEWNS)
     if plan.pid is NamespaceMode.PRIVATE and target < 0:
-        flags |= CloneFlag.NEWPID
+        flags |= int(CloneFlag.NEWPID)
     with placement.new_group(plan.cgroup, plan.limits, plan.devices) as (group, cgroup):
         group.create_everywhere()
         birth = ContainerBirth(plan=plan, stdio=stdio, pod=pod, group=group, v1_tasks=group.v1_task_files())

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import stat
 
 from podrun.container.newborn import Birth, StepError, follow_parent
 from podrun.container.plan import ID_COUNT
 from podrun.container.program import Stdio
-from podrun.linux import namespaces, pidfd, prctl
+from podrun.linux import namespaces, pidfd, prctl, signal_mask
 from podrun.linux.clone3 import Cloned, CloneFlag, clone3
 from podrun.linux.syscall import SyscallError
 
@@ -25,7 +24,7 @@ def create(first_id: int) -> int:
     It needs a process to be born, which ends at once. The caller has one thread.
     """
     read_end, write_end = os.pipe2(os.O_CLOEXEC)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    before = signal_mask.block_all()
     try:
         pid, child = _clone()
         if pid == 0:
@@ -40,7 +39,7 @@ def create(first_id: int) -> int:
             pidfd.reap(child, wait=True)
             os.close(child)
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal_mask.restore(before)
         os.close(read_end)
         if write_end >= 0:
             os.close(write_end)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes
 import signal
 import sys
-import threading
 from enum import IntFlag
 from typing import NamedTuple
 
@@ -56,25 +55,30 @@ class Cloned(NamedTuple):
     pidfd: int  # close-on-exec; -1 in the child
 
 
+_SIGCHLD, _ARGS_BYTES = int(signal.SIGCHLD), ctypes.sizeof(_CloneArgs)
+_PIDFD, _INTO_CGROUP = int(CloneFlag.PIDFD), int(CloneFlag.INTO_CGROUP)
+
 # PyDLL keeps the interpreter's lock over the call: the child must not find it released in mid-air.
 _syscall = ctypes.PyDLL(None, use_errno=True).syscall
 _syscall.restype = ctypes.c_long
 _syscall.argtypes = (ctypes.c_long, ctypes.POINTER(_CloneArgs), ctypes.c_size_t)
 
 
-def clone3(flags: CloneFlag, cgroup: int = -1) -> Cloned:
-    """Fork with `flags`; PIDFD is added. `cgroup` is a descriptor of a cgroup v2 directory, -1 for the caller's own.
+def clone3(flags: int, cgroup: int = -1) -> Cloned:
+    """Fork with `flags`, a sum of CloneFlag; PIDFD is added. `cgroup`: a descriptor of a v2 directory, -1 for our own.
 
     The child must end in exec or os._exit. It starts with the caller's signal mask: block all around the call. The
     parent gets SIGCHLD. Raises SyscallError. Linux 5.7, clone(2).
     """
-    if threading.active_count() != 1 or len(sys._current_frames()) != 1:
+    if len(sys._current_frames()) != 1:
         raise RuntimeError("clone3 needs a process with one thread")
     pidfd = ctypes.c_int(-1)
-    wanted = int(flags) | CloneFlag.PIDFD
-    args = _CloneArgs(flags=wanted, pidfd=ctypes.addressof(pidfd), exit_signal=signal.SIGCHLD)
+    wanted = int(flags) | _PIDFD  # plain numbers: a shim spares itself what Python's flags do to be added up
+    args = _CloneArgs(flags=wanted, pidfd=ctypes.addressof(pidfd), exit_signal=_SIGCHLD)
     if cgroup >= 0:
-        args.flags = wanted | CloneFlag.INTO_CGROUP
+        args.flags = wanted | _INTO_CGROUP
         args.cgroup = cgroup
-    pid = check(_syscall(NR_CLONE3, args, ctypes.sizeof(args)), "clone3", flags)
+    pid = _syscall(NR_CLONE3, args, _ARGS_BYTES)
+    if pid < 0:
+        check(pid, "clone3", CloneFlag(flags))
     return Cloned(pid, pidfd.value if pid else -1)

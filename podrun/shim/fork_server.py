@@ -21,7 +21,7 @@ import prctl as process_names
 from cgroups import hierarchies
 from cgroups.group import Group
 from podrun.container import newborn
-from podrun.linux import close_range, mallopt, mount, namespaces, pidfd, prctl
+from podrun.linux import close_range, mallopt, mount, namespaces, pidfd, prctl, signal_mask
 from podrun.linux.clone3 import CloneFlag, clone3
 from podrun.linux.mount import MountFlag
 from podrun.shim import journal, messages, wire
@@ -31,6 +31,8 @@ _WALLED = "--walled"
 _LONGEST_SOCKET_PATH = 107  # bytes, unix(7)
 _BACKLOG = 64
 _KEPT_FREE = 1 << 20  # bytes; a shim that copies a flood of lines into its log would fault all its buffers in each time
+
+_SLAVES = MountFlag.SLAVE | MountFlag.REC
 
 
 class Refusal(Exception):
@@ -97,11 +99,11 @@ class ForkServer:
             group.create(limited=False)
             cgroup = group.open_for_clone()
             opened.callback(os.close, cgroup)
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+            before = signal_mask.block_all()
             try:
-                pid, shim = clone3(CloneFlag(0), cgroup)
+                pid, shim = clone3(0, cgroup)
             finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+                signal_mask.restore(before)
             if pid == 0:
                 kept = (0, 1, 2, lock, book.fd, listener.fileno(), self._machine)
                 _be_shim(Place(request.pod_uid, request.run_dir, listener, book, self._machine), kept)
@@ -164,14 +166,9 @@ def _leave_fork_server(pod_uid: str, kept: tuple[int, ...]) -> None:
     # No child subreaper: orphans of a pod belong to process 1 of their PID namespace, the container's own or pause.
     close_range.close_all_but(kept)
     os.setsid()
-    os.chdir("/")
-    os.umask(0o022)
-    # A shim ends by Leave: a stray SIGTERM, as at a machine's shutdown, must not kill the pod before its time.
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal_mask.block_none()
     namespaces.unshare(CloneFlag.NEWNS)
-    mount.mount("none", "/", flags=MountFlag.SLAVE | MountFlag.REC)
+    mount.mount("none", "/", flags=_SLAVES)
     process_names.set_proctitle(f"podrun-shim {pod_uid}")
     process_names.set_name("podrun-shim")
     gc.enable()  # what was there before the fork is frozen and stays shared
@@ -197,6 +194,16 @@ def _enter_walls() -> NoReturn:
     os.execve(sys.executable, argv, {"LC_ALL": "C.UTF-8"})
 
 
+def _prepare_for_shims() -> None:
+    """What each shim would do for itself, once."""
+    os.chdir("/")
+    os.umask(0o022)
+    # A shim ends by Leave: a stray SIGTERM, as at a machine's shutdown, must not kill the pod before its time. This
+    # server ends with its socket.
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _fear_no_oom() -> None:
     """A machine out of memory should not take the witnesses first. Children set their own score; proc(5)."""
     with contextlib.suppress(PermissionError), open("/proc/self/oom_score_adj", "w") as file:
@@ -215,6 +222,7 @@ def main() -> None:
     process_names.set_proctitle("podrun-fork-server")
     process_names.set_name("podrun-forks")
     _fear_no_oom()
+    _prepare_for_shims()
     mallopt.keep_free_memory(_KEPT_FREE)
     hierarchies.current()
     wire.warm_up()

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import gzip
 import os
-import shutil
 import signal
+import zlib
 from typing import NoReturn
 
-from podrun.linux import close_range, pidfd, prctl
+from podrun.linux import close_range, pidfd, prctl, signal_mask
 from podrun.linux.clone3 import CloneFlag, clone3
 from podrun.shim.loop import Loop
 
 DELAY = 10.0  # seconds; the kubelet looks at logs as often as that
 _NICEST = 19
 _LEVEL = 6
+_GZIP = 16 + zlib.MAX_WBITS  # with gzip's header and trailer; the module gzip brings more than it needs
+_CHUNK = 256 << 10  # bytes
 
 
 class Compressor:
@@ -52,13 +53,13 @@ class Compressor:
 
     def _fork(self, path: str) -> None:
         # Without signals of the parent's own; it ends with its parent.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        before = signal_mask.block_all()
         try:
             pid, child = clone3(CloneFlag(0))
         except OSError:
             return  # the file stays as it is
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            signal_mask.restore(before)
         if pid == 0:
             _be_child(path)
         self._child = child
@@ -93,7 +94,10 @@ def _compress(path: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(unfinished)
     target = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
-    with open(source, "rb") as text, open(target, "wb") as file, gzip.GzipFile("", "wb", _LEVEL, file) as packed:
-        shutil.copyfileobj(text, packed, 1 << 18)
+    packer = zlib.compressobj(_LEVEL, wbits=_GZIP)
+    with open(source, "rb") as text, open(target, "wb") as file:
+        while chunk := text.read(_CHUNK):
+            file.write(packer.compress(chunk))
+        file.write(packer.flush())
     os.rename(unfinished, f"{path}.gz")
     os.unlink(path)

@@ -16,6 +16,7 @@ from cgroups import hierarchies
 from cgroups.errors import CgroupError
 from cgroups.group import Group
 from podrun.container import plan, pod_handles
+from podrun.linux import accept4
 from podrun.shim import cleanup, facts, messages, runs, sandboxes
 from podrun.shim.attachments import Attachment
 from podrun.shim.connection import Connection
@@ -145,7 +146,7 @@ class Shim:
 
     def _accept(self) -> None:
         try:
-            sock, _ = self._place.listener.accept()
+            sock = accept4.accept_stream(self._place.listener)
         except OSError:
             return
         if len(self._connections) >= MOST_CLIENTS:
@@ -216,8 +217,7 @@ class Shim:
         else:
             self._journal.begin(Begun("", sandbox_plan.attempt, "", sandbox_plan.cgroup))
             self._asked[key] = [(connection, id)]
-            shm = os.path.join(self._place.run_dir, "shm")
-            handles = pod_handles.PodHandles(shm=shm, machine=self._place.machine)
+            handles = pod_handles.PodHandles(shm=f"{self._place.run_dir}/shm", machine=self._place.machine)
             self._sandbox = sandboxes.Sandbox(self._loop, sandbox_plan, handles, self._record)
             self._sandbox.make()
 

@@ -6,7 +6,7 @@ default may be absent, so an older sender is understood; a newer one is refused 
 
 from __future__ import annotations
 
-import base64
+import binascii
 import dataclasses
 import enum
 import json
@@ -28,6 +28,9 @@ class WireError(ValueError):
 
 Decode = Callable[[object], object]
 
+# Made once: json.dumps and json.loads make or look for theirs each time.
+_ENCODER, _DECODER = json.JSONEncoder(separators=(",", ":")), json.JSONDecoder()
+
 
 def is_news_to_it(refusal: str) -> bool:
     """Whether a receiver has refused something because this version's language is newer than its own."""
@@ -39,13 +42,13 @@ def encode(value: object, id: int = 0) -> bytes:
 
     On the wire it is called "request", since facts have an id of their own.
     """
-    return json.dumps({"request": id, **_plain(value)}, separators=(",", ":")).encode() + b"\n"
+    return _ENCODER.encode({"request": id, **_plain(value)}).encode() + b"\n"
 
 
 def decode(line: bytes) -> tuple[int, object]:
     """The id and the object of one line. Raises WireError."""
     try:
-        tree = json.loads(line)
+        tree = _DECODER.decode(line.decode())
     except (ValueError, RecursionError) as error:
         raise WireError(f"not JSON: {error}") from error
     if not isinstance(tree, dict) or not isinstance(tree.get("request", 0), int):
@@ -62,13 +65,14 @@ def warm_up() -> None:
     """Make all decoders now: reading the type hints takes milliseconds, which a shim has no need to spend."""
     for kind in _KINDS.values():
         _decoder_of(kind)
+        _fields_of(kind)
 
 
 def _plain(value: object) -> typing.Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if type(value) in _TYPES:
         return {"kind": type(value).__name__, **_plain_fields(value)}
     if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
+        return binascii.b2a_base64(value, newline=False).decode()
     if isinstance(value, (tuple, list)):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
@@ -87,6 +91,7 @@ def _plain_fields(value: typing.Any) -> dict[str, typing.Any]:
 
 
 _KINDS: dict[str, type] = {}
+_TYPES: set[type] = set()
 _decoders: dict[type, tuple[dict[str, Decode], frozenset[str]]] = {}
 _fields: dict[type, tuple[tuple[str, object], ...]] = {}
 
@@ -200,7 +205,7 @@ def _as(kind: typing.Any, value: object) -> typing.Any:
 
 def _bytes(value: object) -> bytes:
     try:
-        return base64.b64decode(_as(str, value), validate=True)
+        return binascii.a2b_base64(_as(str, value), strict_mode=True)
     except ValueError as error:
         raise WireError(f"not base64: {error}") from error
 
@@ -224,6 +229,7 @@ def _register(*modules: types.ModuleType) -> None:
         for value in vars(module).values():
             if isinstance(value, type) and dataclasses.is_dataclass(value):
                 _KINDS[value.__name__] = value
+                _TYPES.add(value)
 
 
 _register(plan, facts, messages)
