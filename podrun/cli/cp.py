@@ -84,7 +84,9 @@ def command(
     path = f"/podrun/v1{path_of('namespaces', where, 'pods', remote.pod, 'files')}"
     query: Query = {"container": containers.choose(pod, container), "path": remote.path}
     if source.pod:
-        _fetch(client, path, query, Path(target.path), source.path)
+        names = f'-n "{shown(where)}" "{shown(remote.pod)}"'
+        hint = f'podrun exec {names} -- tar cf - "{shown(source.path)}" | tar xf -'
+        _fetch(client, path, query, Path(target.path), source.path, hint)
     else:
         owner = "0:0" if no_preserve else ""
         _send(client, path, {**query, "owner": owner}, Path(source.path))
@@ -137,7 +139,7 @@ class _Sending:
 # Out of the container.
 
 
-def _fetch(client: Client, path: str, query: Query, target: Path, source: str) -> None:
+def _fetch(client: Client, path: str, query: Query, target: Path, source: str, hint: str) -> None:
     with client.open("GET", path, query) as stream:
         is_directory = stream.headers.get("x-podrun-kind") == "directory"
         if target.is_dir() and not is_directory:
@@ -146,7 +148,7 @@ def _fetch(client: Client, path: str, query: Query, target: Path, source: str) -
         body: Any = reading
         try:
             with tarfile.open(fileobj=body, mode="r|", bufsize=PIECE) as archive:
-                unpack(archive, target)
+                unpack(archive, target, hint)
         except tarfile.TarError as error:
             raise PodrunError(f"cannot copy: the archive is broken: {error}") from None
         except OSError as error:
@@ -177,9 +179,10 @@ class _Reading:
             raise PodrunError("cannot copy everything: the connection ended before the archive did")
 
 
-def unpack(archive: tarfile.TarFile, target: Path) -> None:
+def unpack(archive: tarfile.TarFile, target: Path, hint: str) -> None:
     """`.` becomes `target`. Whoever wrote the archive can't be trusted: nothing is written outside of the target, no
-    link is made or followed. OSError, PodrunError."""
+    link is made or followed. `hint` is how links could be had, and is told once. OSError, PodrunError."""
+    remark = f' (consider using "{hint}")'
     parent = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     modes: list[tuple[list[str], int]] = []
     try:
@@ -196,8 +199,10 @@ def unpack(archive: tarfile.TarFile, target: Path) -> None:
                 with _directory(parent, parts[:-1]) as place:
                     _write_file(archive, place, parts[-1], head)
             elif head.issym():
-                said = f'warning: skipping symlink: "{shown("/".join(parts))}" -> "{shown(head.linkname)}"'
-                print(said, file=sys.stderr)
+                place_of_link = str(target.parent.joinpath(*parts))
+                said = f'warning: skipping symlink: "{shown(place_of_link)}" -> "{shown(head.linkname)}"'
+                print(f"{said}{remark}", file=sys.stderr)
+                remark = ""
         for parts, mode in reversed(modes):
             with _directory(parent, parts) as place:
                 os.fchmod(place, mode)
@@ -206,7 +211,12 @@ def unpack(archive: tarfile.TarFile, target: Path) -> None:
 
 
 def shown(text: str) -> str:
-    return text.encode("unicode_escape").decode()
+    """What is between the quotes of Go's %q: nothing in it can move the cursor, or end the quotation."""
+    return "".join(f"\\{c}" if c in '"\\' else c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
 
 
 @contextlib.contextmanager

@@ -39,7 +39,7 @@ def archive(*entries: tuple[tarfile.TarInfo, bytes]) -> bytes:
 
 def unpack(target: Path, *entries: tuple[tarfile.TarInfo, bytes]) -> None:
     with tarfile.open(fileobj=io.BytesIO(archive(*entries)), mode="r|") as opened:
-        cp.unpack(opened, target)
+        cp.unpack(opened, target, "a hint")
 
 
 def test_directories_files_and_modes_arrive(tmp_path: Path) -> None:
@@ -80,12 +80,16 @@ def test_links_and_devices_are_not_made(tmp_path: Path, capsys: pytest.CaptureFi
         tmp_path / "t",
         entry("."),
         entry("./l\x1b", link="/x"),
+        entry("./é", link='"\n'),
         hard,
         entry("./d", type_=tarfile.CHRTYPE),
         entry("/abs", b"a"),
     )
     assert os.listdir(tmp_path / "t") == ["abs"]
-    assert capsys.readouterr().err == 'warning: skipping symlink: "t/l\\x1b" -> "/x"\n'
+    assert capsys.readouterr().err == (
+        f'warning: skipping symlink: "{tmp_path}/t/l\\x1b" -> "/x" (consider using "a hint")\n'
+        f'warning: skipping symlink: "{tmp_path}/t/é" -> "\\"\\n"\n'
+    )
 
 
 def test_an_archive_that_is_cut_off_is_an_error(server: PreparedServer, cli: Cli, tmp_path: Path) -> None:
