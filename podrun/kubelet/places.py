@@ -55,8 +55,12 @@ class PodPlace:
         """Likewise for all volumes whose files podrun writes, a directory each. No volume has such a name."""
         return self.run_dir / "held" / "WRITTEN"
 
+    @property
+    def volumes(self) -> Path:
+        return self.pod_dir / "volumes"
+
     def volume(self, kind: str, name: str) -> Path:
-        return self.pod_dir / "volumes" / kind / name
+        return self.volumes / kind / name
 
     def upper(self, container: str, attempt: int) -> Path:
         """The writable layer of one run, as image/snapshots.py lays it out."""

@@ -204,6 +204,11 @@ class Sandbox:
                 logger.warning("cannot read journal of pod %s: %s", self._place.uid, error)
             return ()
 
+    def remove_volumes(self) -> None:
+        """Of a pod that has ended for good, while its logs stay: what it had on the disk is free again. Blocks."""
+        leftover_mounts.detach_below(self._place.pod_dir)
+        trees.remove_shaped(self._place.volumes)
+
     def remove_files(self) -> None:
         """The pod's directories: volumes, writable layers, journal, logs. Blocks."""
         log_links.remove(self._services.paths.log_dir, self._place.log_dir)

@@ -10,6 +10,7 @@ import pytest
 
 from podrun.image.images import ImportOptions
 from podrun.image.store import Images
+from podrun.linux import mount
 from tests import images
 from tests.pod import manifests
 from tests.pod.instance import Instance
@@ -50,6 +51,18 @@ def make_instance(roots: Path, tmp_path_factory: pytest.TempPathFactory) -> Make
         return instance
 
     return make
+
+
+@pytest.fixture
+def own_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 96 MiB and 20000 files, to be filled."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount.mount("tmpfs", str(disk), "tmpfs", data="size=96m,nr_inodes=20000")
+    try:
+        yield disk
+    finally:
+        mount.umount_detach(str(disk))
 
 
 @pytest.fixture(scope="module")

@@ -9,31 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from podrun.linux import mount
 from tests import wait
 from tests.pod import manifests, pods
 from tests.pod.conftest import MakeInstance
 from tests.pod.instance import Instance
 
-SIZE = "96m"
-
 
 @pytest.fixture
-def small(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, and small."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount.mount("tmpfs", str(disk), "tmpfs", data=f"size={SIZE}")
-    try:
-        yield disk
-    finally:
-        mount.umount_detach(str(disk))
-
-
-@pytest.fixture
-def full_node(make_instance: MakeInstance, small: Path) -> Iterator[Instance]:
+def full_node(make_instance: MakeInstance, own_disk: Path) -> Iterator[Instance]:
     """All of the instance's files are on the small disk."""
-    settings = {"root": small / "root", "run_dir": small / "run", "log_dir": small / "log"}
+    settings = {"root": own_disk / "root", "run_dir": own_disk / "run", "log_dir": own_disk / "log"}
     with make_instance(**settings) as instance:
         yield instance
 
@@ -56,13 +41,13 @@ def filled(disk: Path) -> Iterator[None]:
 
 
 @pytest.mark.vm
-def test_a_full_disk_stops_no_pod_and_loses_no_exit_code(full_node: Instance, small: Path) -> None:
+def test_a_full_disk_stops_no_pod_and_loses_no_exit_code(full_node: Instance, own_disk: Path) -> None:
     talking = manifests.busybox(script="trap 'exit 0' TERM; while true; do echo talking; sleep 0.05; done")
     waits = manifests.busybox(script="until [ -e /dev/shm/go ]; do sleep 0.05; done; exit 7")
     full_node.apply(manifests.pod("steady", talking), manifests.pod("short", waits, restartPolicy="Never"), wait=True)
     before = full_node.pod("steady")
     first = full_node.container_pids(before)[0]
-    with filled(small):
+    with filled(own_disk):
         assert full_node.exec("steady", "echo", "still here").stdout == "still here\n"
         full_node.exec("short", "touch", "/dev/shm/go")
         short = full_node.pod("short")
@@ -82,11 +67,11 @@ def test_a_full_disk_stops_no_pod_and_loses_no_exit_code(full_node: Instance, sm
     wait.wait_until(lambda: len(full_node.log_lines(after)) > count, "the log to go on")
 
 
-def test_exits_on_a_full_disk_are_known_to_a_new_kubelet(full_node: Instance, small: Path) -> None:
+def test_exits_on_a_full_disk_are_known_to_a_new_kubelet(full_node: Instance, own_disk: Path) -> None:
     waits = manifests.busybox(script="until [ -e /dev/shm/go ]; do sleep 0.05; done; exit 9")
     full_node.apply(manifests.pod("short", waits, restartPolicy="Never"), wait=True)
     short = full_node.pod("short")
-    with filled(small):
+    with filled(own_disk):
         full_node.exec("short", "touch", "/dev/shm/go")
         wait.wait_until(lambda: not full_node.container_group(short).populated(), "the short one to end")
         full_node.kill_kubelet()
@@ -95,8 +80,8 @@ def test_exits_on_a_full_disk_are_known_to_a_new_kubelet(full_node: Instance, sm
     assert pods.terminated(ended)["exitCode"] == 9
 
 
-def test_pods_can_be_deleted_on_a_full_disk(full_node: Instance, small: Path) -> None:
+def test_pods_can_be_deleted_on_a_full_disk(full_node: Instance, own_disk: Path) -> None:
     full_node.apply(manifests.pod("unwanted"), wait=True)
-    with filled(small):
+    with filled(own_disk):
         full_node.run("delete", "pod", "unwanted", "--now")
         assert full_node.find_pod("unwanted") is None

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ from tests import wait
 from tests.pod import manifests
 from tests.pod.api import Json
 from tests.pod.conftest import MakeInstance
-from tests.pod.instance import Instance
+from tests.pod.instance import NAMESPACE, Instance
 
 WRITING = "head -c 3000000 /dev/zero > {}; " + manifests.SLEEP
 OFTEN = {"eviction_monitoring_period": "0.2s", "eviction_pressure_transition_period": "1s"}
@@ -82,6 +85,66 @@ def test_a_node_short_of_memory_evicts_says_so_and_takes_nobody_new(make_instanc
         node.start_kubelet()
         node.wait_for("second", lambda each: each["status"]["phase"] == "Running", "to run when the pressure is gone")
         assert conditions(node)["MemoryPressure"] == "False"
+
+
+def test_a_node_short_of_disk_frees_images_then_evicts_who_takes_most(
+    make_instance: MakeInstance, own_disk: Path
+) -> None:
+    mount = [{"name": "v", "mountPath": "/v"}]
+    empty = [{"name": "v", "emptyDir": {}}]
+    greedy = manifests.busybox(script="head -c 20000000 /dev/zero > /v/fill; " + manifests.SLEEP, volumeMounts=mount)
+    thresholds = {"eviction_hard": "nodefs.available<30%,nodefs.inodesFree<30%"}
+    with make_instance(root=own_disk / "root", log_dir=own_disk / "log", **OFTEN, **thresholds) as node:
+
+        def is_pressed() -> bool:
+            (found,) = node.request("GET", "/api/v1/nodes")["items"]
+            taints = [each["key"] for each in found["spec"].get("taints", [])]
+            assert taints in ([], ["node.kubernetes.io/disk-pressure"])
+            return conditions(node)["DiskPressure"] == "True" and bool(taints)
+
+        node.apply(
+            manifests.pod("modest", manifests.busybox(script=WRITING.format("/fill"))),
+            manifests.pod("greedy", greedy, volumes=empty),
+            manifests.pod("critical", manifests.busybox(), priorityClassName="system-node-critical"),
+            wait=True,
+        )
+        volume = own_disk / "root" / "pods" / node.pod("greedy")["metadata"]["uid"] / "volumes" / "empty-dir" / "v"
+        wait.wait_until(lambda: (volume / "fill").stat().st_size == 20_000_000, "the volume to be filled")
+        assert not is_pressed()
+        assert "witness" in node.run("image", "ls").stdout
+        free = os.statvfs(own_disk)
+        with (own_disk / "filler").open("wb") as filler:
+            os.posix_fallocate(filler.fileno(), 0, free.f_bavail * free.f_frsize - (6 << 20))
+        evictions = []
+        for name in ("greedy", "modest"):
+            pod = node.wait_for(name, evicted, "to be evicted")
+            assert pod["status"]["message"].startswith("The node was low on resource: ephemeral-storage. Threshold ")
+            (event,) = node.request(
+                "GET", f"{NAMESPACE}/events?fieldSelector=reason=Evicted,involvedObject.name={name}"
+            )["items"]
+            evictions.append(int(event["metadata"]["resourceVersion"]))
+        assert evictions == sorted(evictions)
+        assert "Container main was using 2932Ki, request is 0, has larger" in pod["status"]["message"]
+        assert "witness" not in node.run("image", "ls").stdout
+        assert node.pod("critical")["status"]["phase"] == "Running"
+        wait.wait_until(lambda: not volume.exists(), "the evicted pod's volume to be free again")
+        wait.wait_until(is_pressed, "the node to say so")
+        node.apply(manifests.pod("late"))
+        waiting = node.wait_for("late", lambda each: each["status"].get("conditions"), "to be looked at")
+        taint = "1 node(s) had untolerated taint {node.kubernetes.io/disk-pressure: }"
+        assert taint in waiting["status"]["conditions"][0]["message"]
+        (own_disk / "filler").unlink()
+        node.wait_for("late", lambda each: each["status"]["phase"] == "Running", "to run when the pressure is gone")
+        assert not is_pressed()
+        # No files are left.
+        (own_disk / "files").mkdir()
+        for number in range(15000):
+            (own_disk / "files" / str(number)).touch()
+        pod = node.wait_for("late", evicted, "to be evicted")
+        low = r"The node was low on resource: inodes\. Threshold quantity: 6000, available: \d+\. "
+        assert re.fullmatch(low, pod["status"]["message"])
+        shutil.rmtree(own_disk / "files")
+        wait.wait_until(lambda: not is_pressed(), "the pressure to be gone")
 
 
 def test_a_noexecute_taint_drives_out_who_does_not_tolerate_it(node: Instance) -> None:
