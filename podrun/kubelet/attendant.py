@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 
 from podrun.api import objects
+from podrun.api.instruments import Histogram
 from podrun.kubelet import execution, hooks, pod_steps, prober
 from podrun.kubelet.happenings import Emit, Happening, PostStartReturned, PreStopReturned, ProbeVerdict
 from podrun.kubelet.lives import PodLife
@@ -40,6 +41,8 @@ class Attendant:
         self._hooks: dict[_Key, set[asyncio.Task[None]]] = {}
         self.probe_counts: Counter[tuple[str, str, str]] = Counter()
         """By container, kind and result: successful, failed or unknown."""
+        self.probe_durations: dict[tuple[str, str], Histogram] = {}
+        """By container and kind, of those that succeeded."""
         outside = prober.Outside(self._judged, self._warned, prepare, kubelet_started_at, self._count)
         self._prober = prober.Prober(outside)
 
@@ -97,10 +100,11 @@ class Attendant:
         address = pod_steps.address_of(pod, life, self._host_address)
         return hooks.HookPlace(spec, f"{meta.name}_{meta.namespace}({meta.uid})", address)
 
-    def _count(self, container: str, kind: str, outcome: Outcome) -> None:
+    def _count(self, container: str, kind: str, outcome: Outcome, seconds: float) -> None:
         match outcome:
             case Succeeded() | Warned():
                 result = "successful"
+                self.probe_durations.setdefault((container, kind), Histogram()).observe(seconds)
             case Failed():
                 result = "failed"
             case _:

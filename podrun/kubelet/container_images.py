@@ -24,6 +24,7 @@ class ContainerImages:
     def __init__(self, services: Services, emit: Callable[[Emit], None]) -> None:
         self._images = services.images
         self._pulls = services.pulls
+        self._measures = services.measures
         self._store = services.store
         self._emit = emit
 
@@ -73,7 +74,8 @@ class ContainerImages:
         self._emit(Emit("Normal", "Pulling", f'Pulling image "{shown}"', name))
         began = time.monotonic()
         try:
-            pulled = await self._pulls.pull(reference, found)
+            with self._measures.operation("pull_image"):
+                pulled = await self._pulls.pull(reference, found)
         except PullError as error:
             return self._pull_failed(spec, error, present)
         waited = times.go_duration(time.monotonic() - began)

@@ -18,6 +18,7 @@ MIRROR = "kubernetes.io/config.mirror"
 MEMORY, STORAGE, INODES = "memory", "ephemeral-storage", "inodes"
 RESOURCES = {"memory.available": MEMORY, "nodefs.available": STORAGE, "nodefs.inodesFree": INODES}
 """What runs short, by the signal that tells."""
+SIGNALS = {resource: signal for signal, resource in RESOURCES.items()}
 PRESSURES = {MEMORY: "MemoryPressure", STORAGE: "DiskPressure", INODES: "DiskPressure"}
 TAINTS = {
     "MemoryPressure": objects.Taint(key="node.kubernetes.io/memory-pressure", effect="NoSchedule"),
@@ -87,22 +88,32 @@ def _size_limit(volume: objects.Volume) -> str:
     return (volume.empty_dir.size_limit or "") if on_disk and volume.empty_dir else ""
 
 
-def over_its_storage(use: Use) -> str:
-    """What the pod is told that takes more of the disk than it may; empty: it does not."""
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """What a pod is told that takes more of the disk than it may, and what its eviction is counted as."""
+
+    signal: str
+    message: str
+
+
+def over_its_storage(use: Use) -> Excess | None:
     spec = use.pod.spec
     for volume in spec.volumes:
         limit = _size_limit(volume)
         if limit and quantity.bytes_value(limit) and use.volumes.get(volume.name, 0) > quantity.bytes_value(limit):
-            return f'Usage of EmptyDir volume "{volume.name}" exceeds the limit "{quantity.canonical(limit)}". '
+            text = f'Usage of EmptyDir volume "{volume.name}" exceeds the limit "{quantity.canonical(limit)}". '
+            return Excess("emptydirfs.limit", text)
     limits = pod_resources.aggregate(spec, lambda each: each.limits)
     if STORAGE in limits and use.total(STORAGE) > limits[STORAGE].scaled_up(1):
-        return f"Pod ephemeral local storage usage exceeds the total limit of containers {limits[STORAGE]}. "
+        text = f"Pod ephemeral local storage usage exceeds the total limit of containers {limits[STORAGE]}. "
+        return Excess("ephemeralpodfs.limit", text)
     for container in (*spec.init_containers, *spec.containers):
         own = container.resources.limits.get(STORAGE)
         if own is not None and use.disk.get(container.name, 0) > quantity.bytes_value(own):
             shown = quantity.canonical(own)
-            return f'Container {container.name} exceeded its local ephemeral storage limit "{shown}". '
-    return ""
+            text = f'Container {container.name} exceeded its local ephemeral storage limit "{shown}". '
+            return Excess("ephemeralcontainerfs.limit", text)
+    return None
 
 
 # ---- pressure on the node --------------------------------------------------------------------------------------------

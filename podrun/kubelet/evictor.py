@@ -79,8 +79,9 @@ class Evictor:
         begun = time.monotonic()
         use = await self._measured(worker)
         self._measure_after[worker.pod.metadata.uid] = time.monotonic() + SPARE * (time.monotonic() - begun)
-        if text := eviction.over_its_storage(use):
-            worker.evict(text)
+        if excess := eviction.over_its_storage(use):
+            worker.evict(excess.message)
+            self._services.measures.evictions.add(excess.signal)
 
     def _running(self) -> list[PodWorker]:
         return [each for each in self._workers() if not each.life.final and not each.life.removing]
@@ -147,6 +148,7 @@ class Evictor:
         chosen = eviction.victim(shortage, uses)
         if chosen is not None:
             workers[chosen.pod.metadata.uid].evict(eviction.message(shortage, chosen))
+            self._services.measures.evictions.add(eviction.SIGNALS[shortage.resource])
 
 
 def node_readings(root: Path) -> dict[str, Reading]:

@@ -72,10 +72,12 @@ class ImageCollector:
         """A container may have come to use it meanwhile: then it stays."""
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._services.disk, self._services.images.remove, id, self._users_of)
+            with self._services.measures.operation("remove_image"):
+                await loop.run_in_executor(self._services.disk, self._services.images.remove, id, self._users_of)
         except (PodrunError, OSError) as error:
             logger.warning("cannot remove an image: %s", error)
         else:
+            self._services.measures.images_collected.add("space")
             logger.info("removed image %s, which nobody used", id)
 
     def _complain(self, wanted: int, freed: int) -> None:

@@ -14,6 +14,7 @@ import msgspec
 from cgroups.errors import CgroupError
 from cgroups.group import Group
 from podrun.api import objects
+from podrun.api.instruments import Histogram
 from podrun.errors import PodrunError
 from podrun.image.images import Image
 from podrun.kubelet import lives, log_links, node_settings, own_thread, pod_ports, references, resources, trees
@@ -110,6 +111,12 @@ class Kubelet:
         """By uid, container, kind and result."""
         return {(uid, *key): count for uid, one in self._workers.items() for key, count in one.probe_counts().items()}
 
+    def probe_durations(self) -> dict[tuple[str, str, str], Histogram]:
+        """By uid, container and kind, of those that succeeded."""
+        return {
+            (uid, *key): one for uid, worker in self._workers.items() for key, one in worker.probe_durations().items()
+        }
+
     @property
     def pod_count(self) -> int:
         return len(self._workers)
@@ -175,6 +182,8 @@ class Kubelet:
 
     def _start(self, pod: objects.Pod, life: PodLife | None = None) -> None:
         self._workers[pod.metadata.uid] = PodWorker(self._services, pod, life)
+        if life is None:
+            self._services.measures.containers_per_pod.of().observe(len(pod.spec.containers))
         self._tasks[pod.metadata.uid] = asyncio.create_task(self._work(pod.metadata.uid))
         self._place(pod)
 

@@ -8,13 +8,14 @@ import logging
 import secrets
 import time
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from functools import partial
 
 from msgspec.structs import replace
 
 from cgroups.group import Group
-from podrun.api import objects
+from podrun.api import objects, times
+from podrun.api.instruments import Histogram
 from podrun.errors import PodrunError
 from podrun.image import snapshots
 from podrun.kubelet import (
@@ -48,11 +49,13 @@ from podrun.kubelet.happenings import (
     ForgetRun,
     Happening,
     ImageCame,
+    ImageFailed,
     KillRun,
     LaunchRefused,
     LaunchRun,
     LeaveSandbox,
     MakeSandbox,
+    PostStartReturned,
     PrepareVolumes,
     ReferenceChanged,
     RemovePod,
@@ -116,6 +119,9 @@ class PodWorker:
         self._pulls: dict[str, asyncio.Task[None]] = {}  # the latest for each container
         self._written: tuple[PodLife, objects.PodStatus] | None = None
         self._writing: asyncio.Task[None] | None = None
+        self._seen_at = time.monotonic()
+        self._is_unmeasured = True
+        self._turn = "sync" if self._adopted else "create"  # what the next turn is counted as
         self._removed = asyncio.Event()
         self.resumed = asyncio.Event()  # what an earlier kubelet left is taken over
         self._failure: Exception | None = None  # of an effect: its answer will never come
@@ -129,6 +135,7 @@ class PodWorker:
     def sync(self, pod: objects.Pod) -> None:
         """The object changed."""
         self.pod = pod
+        self._turn = "kill" if pod_steps.is_deleted(pod) else "update"
         self._files.follow(pod)
         self._inbox.put_nowait(Synced())
 
@@ -200,7 +207,8 @@ class PodWorker:
             self.life.sandbox.addresses,
         )
         token = secrets.token_hex(16)
-        await link.ask(PrepareExec(token, plan), object)
+        with self._services.measures.operation("exec"):
+            await link.ask(PrepareExec(token, plan), object)
         return str(self.place.shim_socket), token
 
     async def prepare_attach(self, container: str, streams: planner.Streams) -> tuple[str, str]:
@@ -210,7 +218,8 @@ class PodWorker:
         wanted = PrepareAttach(
             token, container, life.attempt, stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr
         )
-        await link.ask(wanted, object)
+        with self._services.measures.operation("attach"):
+            await link.ask(wanted, object)
         return str(self.place.shim_socket), token
 
     def _running(self, container: str) -> tuple[ContainerLife, Link]:
@@ -250,6 +259,10 @@ class PodWorker:
         """By container, kind and result."""
         return self._attendant.probe_counts
 
+    def probe_durations(self) -> Mapping[tuple[str, str], Histogram]:
+        """By container and kind, of those that succeeded."""
+        return self._attendant.probe_durations
+
     def container_group(self, container: str) -> Group:
         """PodrunError: it does not run."""
         life, _ = self._running(container)
@@ -265,14 +278,18 @@ class PodWorker:
             await self._attendant.close()
 
     async def _live(self) -> None:
+        measures = self._services.measures
         if self._adopted:
             await self._resume()
         else:
+            measures.pod_worker_start.of().observe(time.monotonic() - self._seen_at)
             self._begin()
         self.resumed.set()
         wake_at: float | None = 0.0
         while not self._removed.is_set():
-            for event in await self._next_events(wake_at):
+            events = await self._next_events(wake_at)
+            began, turn, self._turn = time.monotonic(), self._turn, "sync"
+            for event in events:
                 self._observe(event)
             if self._failure is not None:
                 raise self._failure
@@ -283,6 +300,7 @@ class PodWorker:
             for effect in decision.effects:
                 self._start(effect)
             self._attendant.attend(self.pod, self.life)
+            measures.pod_worker.of(turn).observe(time.monotonic() - began)
 
     def _begin(self) -> None:
         if not self.pod.spec.node_name:
@@ -339,6 +357,9 @@ class PodWorker:
         words = ""
         if isinstance(event, Numbered) and isinstance(event.fact, Exited):
             words = self._last_words(event.fact)
+        if (failure := _start_failure(event)) is not None:
+            container, code = failure
+            self._services.measures.started_containers_errors.add(self._type(container), code)
         self.life, effects = pod_life.observe(self.pod, self.life, event, time.time(), words)
         for effect in effects:
             self._start(effect)
@@ -357,7 +378,7 @@ class PodWorker:
                 self._writing = asyncio.create_task(self._write(self.life, shown))
 
     async def _write(self, life: PodLife, shown: objects.PodStatus) -> None:
-        meta, node = self.pod.metadata, self._services.host.name
+        meta, node, began = self.pod.metadata, self._services.host.name, time.monotonic()
         try:
             stored = await self._services.store.update(
                 objects.Pod,
@@ -380,11 +401,25 @@ class PodWorker:
             await asyncio.sleep(WRITE_RETRY)
             self._inbox.put_nowait(Synced())
             return
+        self._services.measures.status_sync.of().observe(time.monotonic() - began)
+        self._measure_start(shown)
         self._written = (life, shown)
         if self._sandbox.link is not None:
             self._sandbox.link.tell(Acknowledge(life.applied))
         if life is not self.life:
             self._inbox.put_nowait(Synced())
+
+    def _measure_start(self, shown: objects.PodStatus) -> None:
+        """How long a pod took to be up that this kubelet began: told once, by the first status that shows it."""
+        if self._adopted:
+            return
+        before = self._written[1] if self._written is not None else objects.PodStatus()
+        if shown.phase == "Running" != before.phase:
+            self._services.measures.pod_start.of().observe(time.monotonic() - self._seen_at)
+        if self._is_unmeasured and shown.container_statuses and all(c.state.running for c in shown.container_statuses):
+            self._is_unmeasured = False
+            created = times.unix_seconds(self.pod.metadata.creation_timestamp or "")
+            self._services.measures.pod_start_total.of().observe(time.time() - created)
 
     # Carrying out.
 
@@ -393,6 +428,7 @@ class PodWorker:
             case Emit():
                 self._emit(effect)
             case EnsureImage(container):
+                self._services.measures.started_containers.add(self._type(container))
                 self._pulls[container] = self._spawn(self._ensure_image(container))
             case AbandonImage(container):
                 self._pulls[container].cancel()
@@ -447,7 +483,8 @@ class PodWorker:
 
     async def _forget(self, container: str, attempt: int) -> None:
         self._launcher.forget(container, attempt)
-        await own_thread.run(partial(snapshots.remove, self.place.pod_dir, container, attempt))
+        with self._services.measures.operation("remove_container"):
+            await own_thread.run(partial(snapshots.remove, self.place.pod_dir, container, attempt))
 
     async def _prepare_volumes(self) -> None:
         try:
@@ -462,15 +499,21 @@ class PodWorker:
             self._inbox.put_nowait(VolumesReady())
 
     async def _make_sandbox(self, attempt: int) -> None:
+        measures = self._services.measures
+        measures.started_pods.add()
         try:
-            addresses = await self._sandbox.make(self.allocated_pod, attempt, self.life.applied, self._files.write)
+            with measures.operation("run_podsandbox"):
+                addresses = await self._sandbox.make(self.allocated_pod, attempt, self.life.applied, self._files.write)
         except (PodrunError, OSError) as error:
+            if not pod_steps.is_deleted(self.pod):
+                measures.started_pods_errors.add()
             self._inbox.put_nowait(SandboxUnmade(attempt, str(error)))
         else:
             self._inbox.put_nowait(SandboxReady(attempt, addresses))
 
     async def _leave_sandbox(self) -> None:
-        await self._sandbox.leave(self.pod)
+        with self._services.measures.operation("stop_podsandbox"):
+            await self._sandbox.leave(self.pod)
         if self.life.final:
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._services.disk, self._sandbox.remove_volumes)
@@ -483,30 +526,35 @@ class PodWorker:
         """Memory that is given up may have to be written to disk first: not on the event loop."""
         runs = {name: each.id for name, each in self.life.containers.items() if each.state == "running"}
         steps = resizing.writes(self.pod, before, amounts, runs, self._services.node)
-        loop = asyncio.get_running_loop()
+        loop, measures = asyncio.get_running_loop(), self._services.measures
         try:
-            await loop.run_in_executor(self._services.disk, self._sandbox.write_limits, steps, runs)
+            with measures.operation("update_container"), measures.cgroup("update"):
+                await loop.run_in_executor(self._services.disk, self._sandbox.write_limits, steps, runs)
         except (PodrunError, OSError) as error:
             self._inbox.put_nowait(ResizeWritten({}, str(error)))
         else:
             self._inbox.put_nowait(ResizeWritten(amounts))
 
     async def _launch(self, container: str, attempt: int) -> None:
-        pod = self.allocated_pod
+        pod, measures = self.allocated_pod, self._services.measures
         spec = pod_life.spec_of(pod, container)
         link = self._sandbox.link
         if link is None:
             return  # the shim is lost, and so is this run: that happening is on its way
         try:
-            self._sandbox.write_hosts(self.pod, self.life.sandbox.addresses)
-            hostname, addresses = self._sandbox.hostname(self.pod), self.life.sandbox.addresses
-            plan = self._launcher.launch_plan(pod, spec, attempt, hostname, addresses)
+            with measures.operation("create_container"):
+                self._sandbox.write_hosts(self.pod, self.life.sandbox.addresses)
+                hostname, addresses = self._sandbox.hostname(self.pod), self.life.sandbox.addresses
+                plan = self._launcher.launch_plan(pod, spec, attempt, hostname, addresses)
         except (PodrunError, OSError) as error:
             reason = "CreateContainerConfigError" if isinstance(error, ConfigError) else "CreateContainerError"
             self._inbox.put_nowait(LaunchRefused(container, attempt, reason, str(error)))
             return
         try:
-            answer = await link.ask_any(Launch(plan))
+            with measures.operation("start_container") as failed:
+                answer = await link.ask_any(Launch(plan))
+                if not isinstance(answer, Started):
+                    failed()
         except PodrunError:
             return  # the link broke: ShimLost follows
         if not isinstance(answer, (Started, StartFailed)):
@@ -544,6 +592,13 @@ class PodWorker:
         spec = self.pod.spec
         return next(c for c in objects.every_container(spec) if c.name == container)
 
+    def _type(self, container: str) -> str:
+        """As kubelets call it in their metrics."""
+        spec = self.pod.spec
+        if any(c.name == container for c in spec.init_containers):
+            return "init_container"
+        return "container" if any(c.name == container for c in spec.containers) else "ephemeral_container"
+
     def _stop_signal(self, container: str) -> int:
         """The pod's own, else the image's, else SIGTERM."""
         spec = self._spec(container)
@@ -552,6 +607,19 @@ class PodWorker:
             return signals.number(own or self._launcher.image(spec).config.stop_signal)
         except PodrunError:
             return signals.DEFAULT
+
+
+def _start_failure(event: Happening) -> tuple[str, str] | None:
+    """Container and reason, where a start has failed."""
+    match event:
+        case ImageFailed(container=container, reason=reason) | LaunchRefused(container=container, reason=reason):
+            return container, reason
+        case Numbered(fact=StartFailed(container)):
+            return container, "RunContainerError"
+        case PostStartReturned(container=container, failure=failure) if failure:
+            return container, "PostStartHookError"
+        case _:
+            return None
 
 
 def _wish(pod: objects.Pod) -> tuple[object, ...]:

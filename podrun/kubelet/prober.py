@@ -41,7 +41,7 @@ class Outside:
     on_event: Callable[[str, str, str], None]  # container, reason, message of a Warning
     prepare: execution.Prepare  # for exec probes
     kubelet_started_at: float  # seconds since the epoch
-    on_outcome: Callable[[str, Kind, Outcome], None] = lambda *_: None  # container; of every single probe
+    on_outcome: Callable[[str, Kind, Outcome, float], None] = lambda *_: None  # container; and how many seconds it took
 
 
 class Prober:
@@ -103,13 +103,14 @@ class _Probe:
 
     async def _probe(self) -> None:
         outcome: Outcome = Errored("")
+        began = self._loop.time()
         for _ in range(probe_life.MOST_TRIES):
             outcome = await self._ask()
             if not isinstance(outcome, Errored):
                 break
         now = self._loop.time()
         wanted = self._wanted
-        self._outside.on_outcome(wanted.container.name, wanted.kind, outcome)
+        self._outside.on_outcome(wanted.container.name, wanted.kind, outcome, now - began)
         self._life, verdict = probe_life.judged(self._spec, wanted.kind, self._life, outcome, now - self._first)
         if not self._life.holds:
             self._due = max(now, self._due + probe_life.pause(self._spec, self._life))

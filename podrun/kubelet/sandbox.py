@@ -118,9 +118,10 @@ class Sandbox:
         place.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         id_ranges.keep(place.pod_dir, place.first_id)
         group = Group(place.cgroup, services.hierarchies)
-        group.create()
         limits = resources.pod_limits(pod.spec, services.node)
-        group.apply(dataclasses.replace(limits, pids_max=services.policy.pod_pids))
+        with services.measures.cgroup("create"):
+            group.create()
+            group.apply(dataclasses.replace(limits, pids_max=services.policy.pod_pids))
         link = self.link
         if link is None or link.closed:
             await services.fork_server.fork(
@@ -191,7 +192,8 @@ class Sandbox:
     async def _remove_group(self, path: str) -> None:
         group = Group(path, self._services.hierarchies)
         try:
-            await asyncio.get_running_loop().run_in_executor(self._services.disk, group.remove)
+            with self._services.measures.cgroup("destroy"):
+                await asyncio.get_running_loop().run_in_executor(self._services.disk, group.remove)
         except CgroupError as error:
             logger.warning("%s", error)
 

@@ -9,6 +9,7 @@ from cgroups.hierarchies import Hierarchies
 from podrun.image.store import Images
 from podrun.kubelet.account_tokens import AccountTokens
 from podrun.kubelet.id_ranges import IdRanges
+from podrun.kubelet.measures import Measures
 from podrun.kubelet.node_policy import NodePolicy
 from podrun.kubelet.protection import Protection
 from podrun.kubelet.recorder import Recorder
@@ -41,5 +42,6 @@ class Services:
     policy: NodePolicy
     protection: Protection
     tokens: AccountTokens
+    measures: Measures
     started_at: float  # of this kubelet, seconds since the epoch
     disk: ThreadPoolExecutor  # for what may block: volumes, trees that are removed

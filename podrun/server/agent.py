@@ -13,12 +13,14 @@ from typing import TypeVar
 
 import podrun
 from podrun.api import objects, times
+from podrun.api.instruments import Histogram
 from podrun.errors import PodrunError
 from podrun.image.images import ImportOptions
 from podrun.image.store import Images
 from podrun.kubelet import anatomy, inside
 from podrun.kubelet.anatomy import Anatomy
 from podrun.kubelet.kubelet import Kubelet
+from podrun.kubelet.measures import Measures
 from podrun.kubelet.meter import Meter, Reading, Usage
 from podrun.kubelet.planner import Streams
 from podrun.kubelet.pod_worker import PodWorker
@@ -75,8 +77,15 @@ class LocalAgent:
     async def reading(self) -> Reading:
         return await self._meter.reading()
 
+    @property
+    def measures(self) -> Measures:
+        return self._services.measures
+
     def probe_counts(self) -> dict[tuple[str, str, str, str], int]:
         return self._kubelet.probe_counts()
+
+    def probe_durations(self) -> dict[tuple[str, str, str], Histogram]:
+        return self._kubelet.probe_durations()
 
     async def anatomy(self, pod: objects.Pod) -> Anatomy | None:
         worker = self._kubelet.worker(pod)

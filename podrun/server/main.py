@@ -29,6 +29,7 @@ from podrun.kubelet import node as this_node
 from podrun.kubelet.account_tokens import AccountTokens
 from podrun.kubelet.id_ranges import IdRanges
 from podrun.kubelet.kubelet import Kubelet
+from podrun.kubelet.measures import Measures
 from podrun.kubelet.node_policy import NodePolicy
 from podrun.kubelet.protection import Protection
 from podrun.kubelet.recorder import Recorder
@@ -188,6 +189,7 @@ def _services(
         boot_id=this_node.boot_id(),
         host=Host(name, this_node.host_addresses(ipv6=len(pod_networks) > 1)),
         tokens=AccountTokens(store, paths.account_key, paths.cluster_domain),
+        measures=Measures(),
         started_at=time.time(),
         node=Node(
             memory=this_node.memory_bytes(),

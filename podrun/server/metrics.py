@@ -1,10 +1,14 @@
-"""/metrics, /metrics/resource and /metrics/probes with the kubelet's names (pkg/kubelet/metrics)."""
+"""/metrics, /metrics/resource and /metrics/probes with the kubelet's names (pkg/kubelet/metrics).
+
+What is measured while the kubelet runs, and what is left out on purpose, is in kubelet/measures.py.
+"""
 
 from __future__ import annotations
 
 import os
 import time
 from collections import Counter
+from operator import itemgetter
 from pathlib import Path
 
 from aiohttp import web
@@ -12,6 +16,8 @@ from aiohttp import web
 import podrun
 from podrun.api import exposition, objects, times
 from podrun.api.exposition import Family
+from podrun.api.instruments import histogram_family
+from podrun.kubelet import static_manifests
 from podrun.kubelet.meter import Reading
 from podrun.server import context
 
@@ -21,13 +27,22 @@ async def own(request: web.Request) -> web.StreamResponse:
     server = context.of(request)
     pods, _ = server.store.list(objects.Pod, None)
     states = Counter(state for pod in pods for state in _states(pod))
+    going = [pod for pod in pods if pod.status.phase not in ("Succeeded", "Failed")]
     running = sum(pod.status.phase == "Running" for pod in pods)
     return _answer(
         [
             Family("kubelet_node_name", "gauge", "The node's name. The count is always 1.",
                    (((("node", server.agent.node_name),), 1),)),
-            Family("kubelet_desired_pods", "gauge", "The number of pods the kubelet is being instructed to run.",
-                   (((("static", ""),), sum(pod.metadata.deletion_timestamp is None for pod in pods)),)),
+            Family("kubelet_desired_pods", "gauge",
+                   "The number of pods the kubelet is being instructed to run. "
+                   "static is true if the pod is not from the apiserver.",
+                   _by_origin([pod for pod in pods if pod.metadata.deletion_timestamp is None])),
+            Family("kubelet_active_pods", "gauge",
+                   "The number of pods the kubelet considers active and which are being considered when admitting new "
+                   "pods. static is true if the pod is not from the apiserver.", _by_origin(going)),
+            Family("kubelet_managed_ephemeral_containers", "gauge",
+                   "Current number of ephemeral containers in pods managed by this kubelet.",
+                   (((), sum(len(pod.spec.ephemeral_containers) for pod in pods)),)),
             Family("kubelet_running_pods", "gauge", "Number of pods that have a running pod sandbox", (((), running),)),
             Family("kubelet_running_containers", "gauge", "Number of containers currently running",
                    tuple(((("container_state", state),), count) for state, count in sorted(states.items()))),
@@ -35,6 +50,7 @@ async def own(request: web.Request) -> web.StreamResponse:
                    tuple(sample for pod in pods for sample in _restarts(pod))),
             Family("kubernetes_build_info", "gauge", "A metric with a constant '1' value labeled by version.",
                    (((("git_version", f"v{podrun.__version__}"),), 1),)),
+            *server.agent.measures.families(),
             *_process(),
         ]
     )  # fmt: skip
@@ -49,7 +65,7 @@ async def resource(request: web.Request) -> web.StreamResponse:
 
 
 async def probes(request: web.Request) -> web.StreamResponse:
-    """How often probes have succeeded and failed, counted since the kubelet began."""
+    """How often probes have succeeded and failed, counted since the kubelet began, and how long they took."""
     server = context.of(request)
     pods, _ = server.store.list(objects.Pod, None)
     known = {pod.metadata.uid: pod.metadata for pod in pods}
@@ -65,7 +81,19 @@ async def probes(request: web.Request) -> web.StreamResponse:
         if uid in known
     )
     text = "Cumulative number of a liveness, readiness or startup probe for a container by result."
-    return _answer([Family("prober_probe_total", "counter", text, samples)])
+    durations = (
+        (
+            (
+                *(("probe_type", kind.capitalize()), ("container", container)),
+                *(("pod", known[uid].name), ("namespace", known[uid].namespace)),
+            ),
+            histogram,
+        )
+        for (uid, container, kind), histogram in sorted(server.agent.probe_durations().items(), key=itemgetter(0))
+        if uid in known
+    )
+    name, shown = "prober_probe_duration_seconds", "Duration in seconds for a probe response."
+    return _answer([Family("prober_probe_total", "counter", text, samples), histogram_family(name, shown, durations)])
 
 
 def resource_families(pods: list[objects.Pod], reading: Reading) -> list[Family]:
@@ -98,6 +126,11 @@ def resource_families(pods: list[objects.Pod], reading: Reading) -> list[Family]
         Family("resource_scrape_error", "gauge", "1 if there was an error while getting container metrics, 0 otherwise",
                (((), 0),)),
     ]  # fmt: skip
+
+
+def _by_origin(pods: list[objects.Pod]) -> tuple[tuple[exposition.Labels, float], ...]:
+    static = sum(static_manifests.is_ours(pod) for pod in pods)
+    return ((("static", ""),), len(pods) - static), ((("static", "true"),), static)
 
 
 def _states(pod: objects.Pod) -> list[str]:

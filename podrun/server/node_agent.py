@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 from podrun.api import objects
+from podrun.api.instruments import Histogram
 from podrun.kubelet.anatomy import Anatomy
+from podrun.kubelet.measures import Measures
 from podrun.kubelet.meter import Reading, Usage
 
 
@@ -122,8 +124,15 @@ class NodeAgent(Protocol):
     async def reading(self) -> Reading:
         """What they have taken so far."""
 
+    @property
+    def measures(self) -> Measures:
+        """What the kubelet has measured of itself."""
+
     def probe_counts(self) -> dict[tuple[str, str, str, str], int]:
         """By uid, container, kind of probe and result."""
+
+    def probe_durations(self) -> dict[tuple[str, str, str], Histogram]:
+        """Seconds that those which succeeded took, by uid, container and kind of probe."""
 
     async def dial(self, pod: objects.Pod, port: int) -> socket.socket:
         """A connection to a port of the pod's loopback device, non-blocking. PodrunError: nobody listens."""

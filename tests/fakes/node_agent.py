@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from podrun.api import objects
+from podrun.api.instruments import Histogram
 from podrun.errors import PodrunError
 from podrun.kubelet import meter
 from podrun.kubelet.anatomy import Anatomy
+from podrun.kubelet.measures import Measures
 from podrun.kubelet.meter import Reading, Usage
 from podrun.kubelet.pod_usage import ContainerFigures
 from podrun.server.node_agent import ExecTicket, FileWork, ImageRemoval, ImageSummary, ImageTransport, ImportRequest
@@ -26,6 +28,7 @@ class FakeAgent:
     imported: list[ImportRequest] = field(default_factory=list)
     running: list[str] = field(default_factory=list)
     node_name: str = "here"
+    measures: Measures = field(default_factory=Measures)
 
     @property
     def image_transport(self) -> ImageTransport:
@@ -67,6 +70,11 @@ class FakeAgent:
         return Reading(
             at, 1_800_000_000, ContainerFigures(4 * cpu, 1 << 30), {(uid, "main"): figures for uid in self.running}
         )
+
+    def probe_durations(self) -> dict[tuple[str, str, str], Histogram]:
+        histogram = Histogram()
+        histogram.observe(0.5)
+        return {(uid, "main", "liveness"): histogram for uid in self.running}
 
     def probe_counts(self) -> dict[tuple[str, str, str, str], int]:
         return {(uid, "main", "liveness", "successful"): 3 for uid in self.running}

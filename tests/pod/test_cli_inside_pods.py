@@ -120,3 +120,9 @@ def test_top_shows_who_works(node: Instance) -> None:
     assert node.run("top", "node", "--no-headers").stdout.split()[0] == node.pod("working")["spec"]["nodeName"]
     text = node.request("GET", "/metrics/resource")["text"]
     assert 'container_cpu_usage_seconds_total{container="busy",namespace="default",pod="working"}' in text
+    measured = dict(line.rsplit(" ", 1) for line in node.request("GET", "/metrics")["text"].splitlines())
+    started = 'kubelet_started_containers_total{container_type="container"}'
+    launched = 'kubelet_runtime_operations_duration_seconds_count{operation_type="start_container"}'
+    assert float(measured[started]) >= 2
+    assert float(measured[launched]) >= 2
+    assert float(measured["kubelet_pod_start_duration_seconds_sum"]) > 0

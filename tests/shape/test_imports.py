@@ -108,6 +108,8 @@ PURE = [
     "podrun/seccomp/profile.py",
     "podrun/seccomp/stub.py",
     "podrun/api/defaults.py",
+    "podrun/api/exposition.py",
+    "podrun/api/instruments.py",
     "podrun/api/pod_claims.py",
     "podrun/api/explanations.py",
     "podrun/api/openapi.py",

@@ -15,6 +15,7 @@ from podrun.image.images import Image
 from podrun.image.references import Reference
 from podrun.kubelet.container_images import ContainerImages
 from podrun.kubelet.happenings import Emit, ImageFailed, ImageReady
+from podrun.kubelet.measures import Measures
 from podrun.kubelet.services import Services
 from podrun.registry.fetching import PullError
 
@@ -41,7 +42,7 @@ class Machine:
         raise self.failure
 
     def ensure(self, image: str, policy: str) -> ImageReady | ImageFailed:
-        services = cast(Services, SimpleNamespace(images=self, pulls=self, store=self))
+        services = cast(Services, SimpleNamespace(images=self, pulls=self, store=self, measures=Measures()))
         container = objects.Container(name="c", image=image, image_pull_policy=policy)
         pod = objects.Pod(spec=objects.PodSpec(containers=(container,)))
         return asyncio.run(ContainerImages(services, self.events.append).ensure(pod, container))

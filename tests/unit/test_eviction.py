@@ -7,7 +7,7 @@ import pytest
 from podrun.api import defaults, objects, parse
 from podrun.errors import PodrunError
 from podrun.kubelet import eviction, node_settings, pod_life, pod_steps, status, taint_eviction
-from podrun.kubelet.eviction import Reading, Shortage, Threshold, Use
+from podrun.kubelet.eviction import Excess, Reading, Shortage, Threshold, Use
 from podrun.kubelet.happenings import Emit, Evicted
 from podrun.paths import Paths
 
@@ -33,18 +33,23 @@ LIMITED = "{limits: {ephemeral-storage: 2Mi}}"
 @pytest.mark.parametrize(
     ("taken", "told"),
     [
-        (use(pod(VOLUME), volume=1), ""),
-        (use(pod(VOLUME), volume=2), 'Usage of EmptyDir volume "v" exceeds the limit "1Mi". '),
-        (use(pod(", volumes: [{name: v, emptyDir: {medium: Memory, sizeLimit: 1Mi}}]"), volume=2), ""),
-        (use(pod(VOLUME.replace("1024Ki", "9Mi"), LIMITED), disk=1, volume=1), ""),
+        (use(pod(VOLUME), volume=1), None),
+        (
+            use(pod(VOLUME), volume=2),
+            Excess("emptydirfs.limit", 'Usage of EmptyDir volume "v" exceeds the limit "1Mi". '),
+        ),
+        (use(pod(", volumes: [{name: v, emptyDir: {medium: Memory, sizeLimit: 1Mi}}]"), volume=2), None),
+        (use(pod(VOLUME.replace("1024Ki", "9Mi"), LIMITED), disk=1, volume=1), None),
         (
             use(pod(VOLUME.replace("1024Ki", "9Mi"), LIMITED), disk=1, volume=2),
-            "Pod ephemeral local storage usage exceeds the total limit of containers 2Mi. ",
+            Excess(
+                "ephemeralpodfs.limit", "Pod ephemeral local storage usage exceeds the total limit of containers 2Mi. "
+            ),
         ),
-        (use(pod(), disk=99), ""),
+        (use(pod(), disk=99), None),
     ],
 )
-def test_a_pod_over_its_storage_is_told_which_limit_it_broke(taken: Use, told: str) -> None:
+def test_a_pod_over_its_storage_is_told_which_limit_it_broke(taken: Use, told: Excess | None) -> None:
     assert eviction.over_its_storage(taken) == told
 
 
@@ -53,7 +58,8 @@ def test_a_container_may_not_take_what_others_leave() -> None:
         ", initContainers: [{name: i, image: i, restartPolicy: Always, resources: {limits: {ephemeral-storage: 9Mi}}}]"
     )
     taken = use(pod(more, LIMITED), disk=3)
-    assert eviction.over_its_storage(taken) == 'Container c exceeded its local ephemeral storage limit "2Mi". '
+    text = 'Container c exceeded its local ephemeral storage limit "2Mi". '
+    assert eviction.over_its_storage(taken) == Excess("ephemeralcontainerfs.limit", text)
 
 
 def test_thresholds_are_amounts_or_parts_and_memory_comes_first() -> None:

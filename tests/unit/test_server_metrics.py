@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from podrun.api import exposition
+from podrun.api.instruments import Histograms
 from tests.fakes.api_server import PODS, Api, play, pod
 
 METRICS = "/apis/metrics.k8s.io/v1beta1"
@@ -38,10 +41,14 @@ def test_prometheus_reads_the_kubelets_names(tmp_path: Path) -> None:
         assert f"container_cpu_usage_seconds_total{labels} 0.25\n" in resource.body.decode()
         assert "node_memory_working_set_bytes 1073741824\n" in resource.body.decode()
         assert "kubelet_running_pods 0\n" in (await api.ask("GET", "/metrics")).body.decode()
-        assert (await api.ask("GET", "/metrics/probes")).body.decode().splitlines()[-1] == (
+        probes = (await api.ask("GET", "/metrics/probes")).body.decode().splitlines()
+        assert probes[2] == (
             'prober_probe_total{probe_type="Liveness",result="successful",container="main",'
             f'pod="web",namespace="default",pod_uid="{uid}"}} 3'
         )
+        labels = 'probe_type="Liveness",container="main",pod="web",namespace="default"'
+        assert f'prober_probe_duration_seconds_bucket{{{labels},le="0.5"}} 1' in probes
+        assert probes[-1] == f"prober_probe_duration_seconds_count{{{labels}}} 1"
 
     play(tmp_path, scenario)
 
@@ -49,3 +56,49 @@ def test_prometheus_reads_the_kubelets_names(tmp_path: Path) -> None:
 def test_labels_are_escaped() -> None:
     family = exposition.Family("a", "gauge", "two\nlines", (((("x", 'q"\\\n'),), 1.5),))
     assert exposition.text([family]) == '# HELP a two\\nlines\n# TYPE a gauge\na{x="q\\"\\\\\\n"} 1.5\n'
+
+
+def test_what_the_kubelet_measured_is_shown_as_a_kubelet_shows_it(tmp_path: Path) -> None:
+    async def scenario(api: Api) -> None:
+        measures = api.agent.measures
+        with measures.operation("run_podsandbox"):
+            pass
+        with pytest.raises(OSError, match="no"), measures.operation("run_podsandbox"):
+            raise OSError("no")
+        with measures.operation("start_container") as failed:
+            failed()
+        measures.started_containers.add("init_container")
+        measures.pod_start.of().observe(0.5)
+        shown = (await api.ask("GET", "/metrics")).body.decode().splitlines()
+        for line in (
+            'kubelet_runtime_operations_total{operation_type="run_podsandbox"} 2',
+            'kubelet_runtime_operations_errors_total{operation_type="start_container"} 1',
+            'kubelet_runtime_operations_duration_seconds_bucket{operation_type="run_podsandbox",le="0.005"} 2',
+            'kubelet_run_podsandbox_errors_total{runtime_handler=""} 1',
+            'kubelet_run_podsandbox_duration_seconds_count{runtime_handler=""} 2',
+            'kubelet_started_containers_total{container_type="init_container"} 1',
+            "kubelet_started_pods_total 0",
+            'kubelet_pod_start_duration_seconds_bucket{le="0.5"} 1',
+            'kubelet_pod_start_duration_seconds_bucket{le="3600"} 1',
+            'kubelet_pod_start_duration_seconds_bucket{le="+Inf"} 1',
+            "kubelet_pod_start_duration_seconds_sum 0.5",
+            'kubelet_containers_per_pod_count_bucket{le="16"} 0',
+            "# TYPE kubelet_evictions counter",
+            'kubelet_desired_pods{static="true"} 0',
+        ):
+            assert line in shown, line
+
+    play(tmp_path, scenario)
+
+
+def test_a_histogram_counts_what_is_at_most_each_bound() -> None:
+    histograms = Histograms("h", "help", ("kind",), (1.0, 2.5))
+    for value in (0.1, 1.0, 2.0, 2.5, 9.0):
+        histograms.of("a").observe(value)
+    assert exposition.text([histograms.family()]).splitlines()[2:] == [
+        'h_bucket{kind="a",le="1"} 2',
+        'h_bucket{kind="a",le="2.5"} 4',
+        'h_bucket{kind="a",le="+Inf"} 5',
+        'h_sum{kind="a"} 14.6',
+        'h_count{kind="a"} 5',
+    ]
