@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -14,15 +13,14 @@ import aiohttp
 import pytest
 
 from podrun.server.channels import CLOSE, ERROR, PROTOCOLS, RESIZE, STDERR, STDIN, STDOUT
-from tests import leaks, wait
+from tests import leaks, wait, websockets
 from tests.pod import manifests
 from tests.pod.instance import NAMESPACE, Instance
+from tests.websockets import Socket
 
 POD = "remote"
 V5, V4 = PROTOCOLS
 BIG = 64 << 10
-
-Socket = aiohttp.ClientWebSocketResponse
 
 
 @pytest.fixture(scope="module")
@@ -39,18 +37,9 @@ async def opened(
 ) -> AsyncIterator[Socket]:
     query = [("command", word) for word in command]
     query += [(name, str(value).lower()) for name, value in {"container": "main", "stdout": True, **options}.items()]
-    directory = os.open(target.paths.socket.parent, os.O_PATH)
-    connector = aiohttp.UnixConnector(f"/proc/self/fd/{directory}/{target.paths.socket.name}")
-    url = f"http://podrun{NAMESPACE}/pods/{POD}/{verb}"
-    try:
-        async with (
-            aiohttp.ClientSession(connector=connector) as session,
-            session.ws_connect(url, params=query, protocols=[protocol]) as socket,
-        ):
-            assert socket.protocol == protocol
-            yield socket
-    finally:
-        os.close(directory)
+    path = f"{NAMESPACE}/pods/{POD}/{verb}"
+    async with websockets.opened(target.paths.socket, path, protocol, query) as socket:
+        yield socket
 
 
 async def heard(socket: Socket) -> dict[int, bytes]:

@@ -124,6 +124,7 @@ PURE = [
     "podrun/registry/skopeo.py",
     "podrun/server/channels.py",
     "podrun/server/json_patch.py",
+    "podrun/server/spdy.py",
     "podrun/server/log_frames.py",
 ]
 IMPURE = {"os", "socket", "asyncio", "time", "subprocess", "random", "secrets", "threading", "shutil", "select"}
