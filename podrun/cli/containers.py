@@ -16,9 +16,14 @@ def pod_name(word: str) -> str:
     kind, slash, name = word.partition("/")
     if not slash:
         return word
-    if resources.find(kind) is not resources.POD:
-        raise PodrunError(f"cannot attach to *v1.{resources.find(kind).kind}: not a pod")
+    resource = resources.find(kind)
+    if resource is not resources.POD:
+        raise not_a_pod(resource)
     return name
+
+
+def not_a_pod(resource: resources.Resource) -> PodrunError:
+    return PodrunError(f"cannot attach to *v1.{resource.kind}: selector for *v1.{resource.kind} not implemented")
 
 
 def names(pod: dict[str, Any]) -> list[str]:

@@ -27,6 +27,9 @@ podrun delete pods -l app=web --now
 
 # Delete all pods of the namespace
 podrun delete pods --all
+
+# Delete them if I say yes
+podrun delete pods --all --interactive
 """
 
 WARNING = (
@@ -53,6 +56,16 @@ WARNING = (
 )
 @click.option("--now", is_flag=True, help="Signaled for immediate shutdown (same as --grace-period=1).")
 @click.option("--force", is_flag=True, help="Kill at once and bypass graceful deletion.")
+@click.option(
+    "--cascade",
+    cls=shared.OptionalValue,
+    alone="background",
+    default="background",
+    callback=lambda ctx, parameter, value: _check_cascade(value),
+    expose_value=False,
+    help='Must be "background" or "foreground": what an object owns goes with it, and is not left behind ("orphan").',
+)
+@click.option("-i", "--interactive", is_flag=True, help="If true, delete resource only when user confirms.")
 @click.option("--wait/--no-wait", default=True, help="Wait for resources to be gone before returning.")
 @shared.timeout_option("0s", "How long to wait before giving up on a delete; zero: without end.")
 @click.option("--ignore-not-found", is_flag=True, help='Treat "resource not found" as a successful delete.')
@@ -65,6 +78,7 @@ def command(
     grace_period: int,
     now: bool,
     force: bool,
+    interactive: bool,
     wait: bool,
     timeout: float,
     ignore_not_found: bool,
@@ -82,6 +96,9 @@ def command(
         raise PodrunError("no objects passed to delete")
     if not doomed:
         print("No resources found")
+    elif interactive and not _confirmed(doomed):
+        print("deletion is cancelled")
+        return
     if force:
         print(WARNING, file=sys.stderr)
     word = ("force deleted" if force else "deleted") + output.DRY_RUN_MARKS[dry_run]
@@ -105,6 +122,22 @@ def _grace(period: int, *, now: bool, force: bool) -> int | None:
     return None if period < 0 else max(period, 1)
 
 
+def _check_cascade(value: str) -> None:
+    if value == "orphan":
+        raise PodrunError("cannot delete with --cascade=orphan: what a pod owns goes with it")
+    if value not in ("background", "foreground"):
+        raise PodrunError(f'invalid cascade value ({value}). Must be "background", "foreground", or "orphan"')
+
+
+def _confirmed(doomed: Sequence[Named]) -> bool:
+    """Whether the user answers y or yes."""
+    print(f"You are about to delete the following {len(doomed)} resource(s):")
+    for one in doomed:
+        print(one.title)
+    print("Do you want to continue? (y/n): ", end="", flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 class _Manner(NamedTuple):
     form: str
     word: str
@@ -125,7 +158,8 @@ def _delete_all(client: Client, doomed: Sequence[Named], grace: int | None, mann
                 continue
             failed = True
             sys.stdout.flush()
-            print(error.message, file=sys.stderr)
+            said = error.during(f'error when deleting "{one.source}"') if one.source else error
+            print(said.message, file=sys.stderr)
             continue
         uid = str((answer.get("metadata") or {}).get("uid", ""))
         awaited.append((one.resource, one.namespace, one.name, uid))

@@ -35,6 +35,9 @@ podrun describe pod web
 # Describe pods by label
 podrun describe pods -l app=web
 
+# Describe what pod.yaml names
+podrun describe -f pod.yaml
+
 # Describe this machine
 podrun describe node
 
@@ -59,13 +62,14 @@ WITHOUT_EVENTS = (NAMESPACE, SECRET)
 @click.command(
     "describe",
     cls=shared.Verb,
-    synopsis="(TYPE [NAME ... | -l label] | TYPE/NAME) [options]",
+    synopsis="(-f FILENAME | TYPE [NAME ... | -l label] | TYPE/NAME) [options]",
     examples=EXAMPLES,
     help="Show details of a specific resource or group of resources.",
 )
 @click.argument("arguments", nargs=-1)
 @click.option("-A", "--all-namespaces", is_flag=True, help="Describe the requested objects across all namespaces.")
 @click.option("--show-events/--no-show-events", default=True, help="If true, display events related to the object.")
+@shared.filename_options
 @shared.selector_option
 @shared.namespace_option
 @click.pass_obj
@@ -74,12 +78,23 @@ def command(
     arguments: tuple[str, ...],
     all_namespaces: bool,
     show_events: bool,
+    filenames: tuple[str, ...],
+    recursive: bool,
     selector: str,
     namespace: str | None,
 ) -> None:
-    if not arguments:
-        raise PodrunError("You must specify the type of resource to describe")
-    targets = resources.targets(arguments)
+    if filenames:
+        from podrun.cli import selecting
+
+        if arguments or selector:
+            raise PodrunError(selecting.FILES_AND_ARGUMENTS)
+        targets, namespace = selecting.targets_of_files(
+            session.client, filenames, recursive=recursive, namespace=session.chosen_namespace(namespace)
+        )
+    elif not arguments:
+        raise PodrunError(f"You must specify the type of resource to describe. {resources.SEE_ALL}")
+    else:
+        targets = resources.targets(arguments)
     if selector and any(target.names for target in targets):
         raise PodrunError("name cannot be provided when a selector is specified")
     for target in targets:

@@ -8,7 +8,7 @@ import click
 
 from podrun.cli import command as shared
 from podrun.cli import containers, resources, sessions
-from podrun.cli.client import Query
+from podrun.cli.client import Client, Query
 from podrun.cli.failures import QuietFailureError
 from podrun.cli.plain_text import plain
 from podrun.errors import PodrunError
@@ -19,6 +19,9 @@ podrun exec web -- date
 
 # Get output from running the date command in container app of pod web
 podrun exec web -c app -- date
+
+# Get output from the pod that pod.yaml names
+podrun exec -f pod.yaml -- date
 
 # Hand standard input over
 echo hello | podrun exec -i web -- cat
@@ -41,12 +44,13 @@ class ExecVerb(shared.Verb):
 @click.command(
     "exec",
     cls=ExecVerb,
-    synopsis="(POD | TYPE/NAME) [-c CONTAINER] [flags] -- COMMAND [args...]",
+    synopsis="(POD | TYPE/NAME | -f FILENAME) [-c CONTAINER] [flags] -- COMMAND [args...]",
     examples=EXAMPLES,
     help="Execute a command in a container.",
 )
 @click.argument("arguments", nargs=-1)
 @click.option("-c", "--container", default="", help="Container name. If omitted, the first container in the pod.")
+@click.option("-f", "--filename", default="", help="Manifest of the pod to execute the command in.")
 @click.option("-i", "--stdin", is_flag=True, help="Pass stdin to the container")
 @click.option("-t", "--tty", is_flag=True, help="Stdin is a TTY")
 @click.option("-q", "--quiet", is_flag=True, help="Only print output from the remote session")
@@ -56,6 +60,7 @@ def command(
     ctx: click.Context,
     arguments: tuple[str, ...],
     container: str,
+    filename: str,
     stdin: bool,
     tty: bool,
     quiet: bool,
@@ -63,7 +68,9 @@ def command(
 ) -> int:
     session: shared.Session = ctx.obj
     argv: tuple[str, ...] = ctx.meta["podrun.argv"]
-    if not arguments:
+    if arguments and filename:
+        raise PodrunError("resource/name arguments cannot be provided when a path is specified")
+    if not arguments and not filename:
         raise PodrunError("pod, type/name or --filename must be specified")
     if len(arguments) > 1:
         raise PodrunError(
@@ -74,7 +81,10 @@ def command(
         raise PodrunError("you must specify at least one command for the container")
     raw = sessions.wants_raw(stdin=stdin, tty=tty, quiet=quiet)
     client = session.client
-    path = resources.POD.path(session.namespace_of(namespace), containers.pod_name(arguments[0]))
+    if filename:
+        path = _pod_in(client, filename, session.chosen_namespace(namespace))
+    else:
+        path = resources.POD.path(session.namespace_of(namespace), containers.pod_name(arguments[0]))
     pod = client.get(path)
     query: Query = {
         "command": argv,
@@ -96,3 +106,15 @@ def command(
         print(f"command terminated with exit code {code}", file=sys.stderr)
         raise QuietFailureError(code)
     return code
+
+
+def _pod_in(client: Client, filename: str, namespace: str | None) -> str:
+    """Path of the one pod that a manifest names. PodrunError: it names several objects, none, or something else."""
+    from podrun.cli import selecting
+
+    named = selecting.in_files(client, [filename], recursive=False, namespace=namespace)
+    if len(named) != 1:
+        raise PodrunError("cannot exec into multiple objects at a time" if named else "no objects passed to exec")
+    if named[0].resource is not resources.POD:
+        raise containers.not_a_pod(named[0].resource)
+    return named[0].path

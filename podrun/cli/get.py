@@ -50,6 +50,12 @@ podrun get pod/web cm/settings
 @click.option("-o", "--output", "form", default="", help=f"Output format. One of: ({', '.join(output.FORMS[1:])}).")
 @click.option("-w", "--watch", is_flag=True, help="After listing the requested objects, watch for changes.")
 @click.option("--watch-only", is_flag=True, help="Watch for changes without listing first.")
+@click.option(
+    "--output-watch-events",
+    is_flag=True,
+    help="Output watch event objects when --watch or --watch-only is used. "
+    "Existing objects are output as initial ADDED events.",
+)
 @click.option("-A", "--all-namespaces", is_flag=True, help="List the requested objects across all namespaces.")
 @click.option("--no-headers", is_flag=True, help="Don't print headers (default print headers).")
 @click.option("--show-labels", is_flag=True, help="Show all labels as the last column.")
@@ -75,6 +81,7 @@ def command(
     form: str,
     watch: bool,
     watch_only: bool,
+    output_watch_events: bool,
     all_namespaces: bool,
     no_headers: bool,
     show_labels: bool,
@@ -96,8 +103,15 @@ def command(
         return
     form = f"{form}={template}" if template and "=" not in form else form
     if not arguments and not filenames:
-        raise PodrunError("Required resource not specified.\nSee 'podrun get -h' for help and examples")
+        print(f"You must specify the type of resource to get. {resources.SEE_ALL}\n", file=sys.stderr)
+        raise PodrunError(
+            "Required resource not specified.\n"
+            'Use "podrun explain <resource>" for a detailed description of that resource (e.g. podrun explain pods).\n'
+            "See 'podrun get -h' for help and examples"
+        )
     output.check(form)
+    if output_watch_events and not (watch or watch_only):
+        raise PodrunError("--output-watch-events option can only be used with --watch or --watch-only")
     if filenames:
         from podrun.cli import selecting
 
@@ -122,6 +136,7 @@ def command(
         label_columns=tuple(one for words in label_columns for one in words.split(",") if one),
         namespaces=all_namespaces,
         kinds=show_kind or len(targets) > 1 or arguments[:1] == (resources.ALL,),
+        events=output_watch_events,
     )
     if watch or watch_only:
         from podrun.cli import watching

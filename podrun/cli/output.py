@@ -29,6 +29,7 @@ class Look(NamedTuple):
     label_columns: tuple[str, ...] = ()
     namespaces: bool = False
     kinds: bool = False
+    events: bool = False  # of a watch: with what happened, as ADDED
 
 
 class TablePrinter:
@@ -41,29 +42,31 @@ class TablePrinter:
         self._chosen: list[int] = []
         self._headed = look.no_headers
 
-    def show(self, columns: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]]) -> None:
+    def show(self, columns: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]], event: str = "ADDED") -> None:
         """`columns` may be empty after the first time. A table without rows is not even headed."""
         if not rows:
             return
         if self._look.form == "name":
             lines = [f"{self._resource.singular}/{row['object']['metadata']['name']}" for row in rows]
         else:
-            lines = self._lines(columns, rows)
+            lines = self._lines(columns, rows, event)
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()
 
-    def _lines(self, columns: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]]) -> list[str]:
+    def _lines(self, columns: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]], event: str) -> list[str]:
         if columns:
             wide = self._look.form == "wide"
             self._chosen = [index for index, one in enumerate(columns) if wide or not one.get("priority")]
-        cells = [self._cells(row) for row in rows]
+        happened = [event] if self._look.events else []
+        cells = [[*happened, *self._cells(row)] for row in rows]
         if not self._headed and columns:
             self._headed = True
             cells.insert(0, self._head([columns[index]["name"].upper() for index in self._chosen]))
         return self._table.rows(cells)
 
     def _head(self, names: list[str]) -> list[str]:
-        before = ["NAMESPACE"] if self._look.namespaces and self._resource.namespaced else []
+        before = ["EVENT"] if self._look.events else []
+        before += ["NAMESPACE"] if self._look.namespaces and self._resource.namespaced else []
         labels = [key.rpartition("/")[2].upper() for key in self._look.label_columns]
         return [*before, *names, *labels, *(["LABELS"] if self._look.show_labels else [])]
 

@@ -39,6 +39,7 @@ SERVICE_ACCOUNT = Resource("serviceaccounts", "serviceaccount", "ServiceAccount"
 RESOURCES = (POD, NODE, EVENT, NAMESPACE, CONFIG_MAP, SECRET, CLAIM, VOLUME, SERVICE_ACCOUNT)
 
 ALL = "all"
+SEE_ALL = 'Use "podrun api-resources" for a complete list of supported resources.'
 
 
 class Target(NamedTuple):
@@ -85,7 +86,9 @@ def _slashed(arguments: Sequence[str]) -> list[Target]:
     grouped: dict[Resource, list[str]] = {}
     for one in arguments:
         word, _, name = one.partition("/")
-        if not word or not name or "/" in name:
+        if "/" in name:
+            raise PodrunError("arguments in resource/name form may not have more than one slash")
+        if not word or not name:
             raise PodrunError("arguments in resource/name form must have a single resource and name")
         grouped.setdefault(find(word), []).append(name)
     return [Target(resource, tuple(names)) for resource, names in grouped.items()]

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from podrun.cli import command as shared
-from podrun.cli import detaching, output, pod_waiting, resources, run_pods, sessions
+from podrun.cli import detaching, output, pod_waiting, resources, run_overrides, run_pods, sessions
 from podrun.cli.client import Client
 from podrun.cli.exec import ExecVerb
 from podrun.cli.failures import QuietFailureError, StatusFailure
@@ -30,6 +30,9 @@ podrun run web --image=web:1 --env=DNS_DOMAIN=lan --labels=app=web,env=prod --po
 # Print the manifest without running it
 podrun run nginx --image=nginx --dry-run=client -o yaml
 
+# Change any field of the pod that is made
+podrun run web --image=web:1 --overrides='{"spec": {"hostNetwork": true}}'
+
 # Use the default command of the image with other arguments
 podrun run web --image=web:1 -- <arg1> <arg2> ... <argN>
 
@@ -42,8 +45,8 @@ _DRY_RUN = {"client": " (dry run)", "server": " (server dry run)"}
 @click.command(
     "run",
     cls=ExecVerb,
-    synopsis='NAME --image=image [--env="key=value"] [--port=port] [--dry-run=server|client] [--command] '
-    "-- [COMMAND] [args...]",
+    synopsis='NAME --image=image [--env="key=value"] [--port=port] [--dry-run=server|client] '
+    "[--overrides=inline-json] [--command] -- [COMMAND] [args...]",
     examples=EXAMPLES,
     help="Create and run a particular image in a pod.",
 )
@@ -54,11 +57,16 @@ _DRY_RUN = {"client": " (dry run)", "server": " (server dry run)"}
 @click.option("--command", "as_command", is_flag=True, help="Use extra arguments as the command, not as its arguments.")
 @click.option("--detach-keys", default=detaching.DEFAULT, help="Override the key sequence for detaching a container.")
 @click.option("--dry-run", default="none", help='Must be "none", "server", or "client".')
+@click.option("--expose", is_flag=True, hidden=True)
 @click.option("--env", multiple=True, help="Environment variables to set in the container.")
 @click.option("--image-pull-policy", default="", help="The image pull policy for the container.")
 @click.option("-l", "--labels", default="", help="Comma separated labels to apply to the pod.")
 @click.option("--leave-stdin-open", is_flag=True, help="Leave stdin open after the first attach completes.")
 @click.option("-o", "--output", "form", default="", help="Output format. One of: (json, yaml, name).")
+@click.option(
+    "--override-type", default="merge", help="The method used to override the pod: json, merge, or strategic."
+)
+@click.option("--overrides", default="", help="An inline JSON override for the pod, of any of its fields.")
 @shared.timeout_option("1m", "How long to wait until the pod runs.")
 @click.option("--port", default="", help="The port that this container exposes.")
 @click.option("--privileged", is_flag=True, help="Run the container in privileged mode.")
@@ -91,6 +99,8 @@ def command(ctx: click.Context, /, arguments: tuple[str, ...], namespace: str | 
     run_pods.check(wish)
     _check(options, attaches=attaches)
     manifest = run_pods.pod(wish)
+    if options["overrides"]:
+        manifest = run_overrides.applied(manifest, options["overrides"], options["override_type"])
     where = session.namespace_of(namespace)
     if options["dry_run"] == "client":
         insisted = session.chosen_namespace(namespace)
@@ -105,10 +115,11 @@ def command(ctx: click.Context, /, arguments: tuple[str, ...], namespace: str | 
         _show(created, options["form"], options["dry_run"])
         return 0
     attach = sessions.Attach(wish.stdin, wish.tty, options["quiet"], options["detach_keys"], earlier=True)
-    waits = not wish.leave_stdin_open and wish.restart in ("Never", "OnFailure")
+    restart = created["spec"]["restartPolicy"]
+    waits = not wish.leave_stdin_open and restart in ("Never", "OnFailure")
     try:
         _attach(client, created, attach, options["timeout"])
-        return _exit_code(client, created, wish.restart, options["timeout"]) if waits else 0
+        return _exit_code(client, created, restart, options["timeout"]) if waits else 0
     finally:
         if options["remove"]:
             _remove(client, created, quiet=options["quiet"])
@@ -116,6 +127,11 @@ def command(ctx: click.Context, /, arguments: tuple[str, ...], namespace: str | 
 
 def _check(options: dict[str, Any], *, attaches: bool) -> None:
     detaching.parse(options["detach_keys"])
+    if options["expose"]:
+        raise PodrunError(
+            "cannot expose the pod: podrun has no Services",
+            hint="a pod is reached at its address, through podrun port-forward, or with a hostPort in --overrides",
+        )
     if options["dry_run"] not in ("none", *_DRY_RUN):
         raise PodrunError(f'Invalid dry-run value ({options["dry_run"]}). Must be "none", "server", or "client".')
     if options["form"] not in ("", "json", "yaml", "name"):

@@ -50,7 +50,7 @@ def check(wish: Wish) -> None:
     if not wish.name:
         raise PodrunError("NAME is required for run")
     if not wish.image:
-        raise PodrunError("--image is required")
+        raise PodrunError('required flag(s) "image" not set')
     check_image(wish.image)
     if wish.tty and not wish.stdin:
         raise PodrunError("-i/--stdin is required for containers with -t/--tty=true")
@@ -61,7 +61,7 @@ def check(wish: Wish) -> None:
 def check_image(name: str) -> None:
     """PodrunError: it is none."""
     if not _REFERENCE.fullmatch(name):
-        raise PodrunError(f'invalid image name "{name}": invalid reference format')
+        raise PodrunError(f'Invalid image name "{name}": invalid reference format')
 
 
 def pod(wish: Wish) -> dict[str, Any]:

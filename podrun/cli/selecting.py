@@ -19,6 +19,9 @@ Example resource specifications include:
    '<resource>'"""
 
 
+FILES_AND_ARGUMENTS = "when paths, URLs, or stdin is provided as input, you may not specify resource arguments as well"
+
+
 class Named(NamedTuple):
     """An object that is meant. `manifest`: what a file says about it; `source`: which file."""
 
@@ -59,7 +62,7 @@ def find(client: Client, choice: Choice) -> list[Named]:
     """PodrunError: nothing said, or what can't be said together. Named objects need not be there."""
     if choice.filenames:
         if choice.arguments or choice.by_selector:
-            raise PodrunError("when paths, URLs, or stdin is provided as input, you may not specify resource arguments")
+            raise PodrunError(FILES_AND_ARGUMENTS)
         return in_files(client, choice.filenames, recursive=choice.recursive, namespace=choice.namespace)
     if not choice.arguments:
         raise PodrunError(NOTHING_NAMED)

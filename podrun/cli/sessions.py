@@ -58,8 +58,8 @@ class Attach(NamedTuple):
         wanted = streams.Wanted(
             self.stdin, raw, keys if raw else b"", redraw=True, earlier=show if self.earlier else None
         )
-        streams.run(ticket["socket"], ticket["token"], wanted)
-        if raw and not self.quiet:
+        is_left = streams.run(ticket["socket"], ticket["token"], wanted) is None
+        if raw and not self.quiet and (is_left or pod["spec"]["restartPolicy"] == "Always"):
             print(_ended(pod, container))
 
     def _wants_raw(self, pod: dict[str, Any], container: str) -> bool:
@@ -91,4 +91,4 @@ def _ended(pod: dict[str, Any], container: str) -> str:
             "Session ended, the ephemeral container will not be restarted "
             f"but may be reattached using {again} if it is still running"
         )
-    return f"Session ended, resume using {again} command"
+    return f"Session ended, resume using {again} command when the pod is running"

@@ -131,20 +131,24 @@ def show(request: Request, targets: Sequence[Target], look: output.Look, *, firs
     path = target.resource.list_path(request.namespace)
     printer = output.TablePrinter(target.resource, look)
 
-    def write(found: dict[str, Any]) -> None:
+    def write(happened: str, found: dict[str, Any]) -> None:
         if show_object is None:
-            printer.show(found.get("columnDefinitions") or [], found.get("rows") or [])
-        else:
+            printer.show(found.get("columnDefinitions") or [], found.get("rows") or [], happened)
+        elif not look.events:
             show_object(found)
+        elif look.form == "json":
+            print(json.dumps({"type": happened, "object": found}, ensure_ascii=False), flush=True)
+        else:
+            show_object({"type": happened, "object": found})
 
     listed = request.client.get(path, request.query, accept=accept)
     columns = listed.get("columnDefinitions") or []
     if first:
         for found in [listed] if as_table else output.items_of(listed):
-            write(found)
+            write("ADDED", found)
     for event in follow(request.client, path, request.query, listed, accept=accept):
         found = event["object"]
-        write({"columnDefinitions": columns, **found} if as_table else found)
+        write(event["type"], {"columnDefinitions": columns, **found} if as_table else found)
 
 
 def await_gone(client: Client, gone: Sequence[tuple[Resource, str, str, str]], timeout: float) -> None:

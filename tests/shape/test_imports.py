@@ -54,7 +54,8 @@ MAY_IMPORT = {
 EXCEPTIONS = {
     ("podrun/cli/kubelet.py", "podrun.server"),
     ("podrun/cli/resetting.py", "podrun.server"),
-}  # `podrun kubelet` is the server, loaded by that verb alone
+    ("podrun/cli/run_overrides.py", "podrun.server"),
+}  # `podrun kubelet` is the server, loaded by that verb alone; --overrides are patches, by the server's pure rules
 ONLY_STANDARD_LIBRARY_AND = {"cgroups": {"prctl"}, "pause": {"prctl"}, "podrun.linux": {"prctl"}}
 
 # Decisions: functions of their arguments, with no clock and no system below them.
@@ -66,6 +67,7 @@ PURE = [
     "podrun/cli/namespace_table.py",
     "podrun/cli/pod_tree.py",
     "podrun/cli/process_tree.py",
+    "podrun/cli/run_overrides.py",
     "podrun/cli/sorting.py",
     "podrun/container/plan.py",
     "podrun/controllers/binding.py",

@@ -240,8 +240,20 @@ def test_delete_by_file_asks_the_server_what_it_names(server: PreparedServer, cl
     server.refuse(f"DELETE {PODS}/gone", 404, "NotFound", 'pods "gone" not found')
     run = cli("delete", "-f", manifest, "--wait=false")
     assert (run.out, run.code) == ('pod "a" deleted\n', 1)
-    assert run.err == 'Error from server (NotFound): pods "gone" not found\n'
+    assert run.err == f'Error from server (NotFound): error when deleting "{manifest}": pods "gone" not found\n'
     assert cli("delete", "-f", manifest, "--wait=false", "--ignore-not-found").code == 0
+
+
+@pytest.mark.parametrize(("answer", "deleted"), [("yes\n", True), ("Y\n", True), ("n\n", False), ("", False)])
+def test_interactive_delete_asks_first(
+    server: PreparedServer, cli: Cli, monkeypatch: pytest.MonkeyPatch, answer: str, deleted: bool
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+    server.answer(f"DELETE {PODS}/a", pod("a"))
+    run = cli("delete", "pod", "a", "-i", "--wait=false", "--cascade")
+    asked = "You are about to delete the following 1 resource(s):\npod/a\nDo you want to continue? (y/n): "
+    assert run.out == asked + ('pod "a" deleted\n' if deleted else "deletion is cancelled\n")
+    assert (run.code, len(server.asked)) == (0, int(deleted))
 
 
 def test_delete_by_label_takes_what_is_selected(server: PreparedServer, cli: Cli) -> None:
@@ -259,6 +271,8 @@ def test_delete_by_label_takes_what_is_selected(server: PreparedServer, cli: Cli
         ([], "error: You must provide one or more resources by argument or filename."),
         (["pod"], "error: resource(s) were provided, but no name was specified\n"),
         (["pod", "x", "-l", "a=b"], "error: name cannot be provided when a selector is specified\n"),
+        (["pod", "x", "--cascade=x"], "error: invalid cascade value (x). Must be"),
+        (["pod", "x", "--cascade=orphan"], "error: cannot delete with --cascade=orphan: what a pod owns goes with it"),
         (["pod", "x", "--now", "--grace-period=3"], "error: --now and --grace-period cannot be specified together\n"),
         (
             ["pod", "x", "--force", "--grace-period=3"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -161,6 +162,18 @@ def test_a_name_may_be_the_start_of_one(server: PreparedServer, cli: Cli) -> Non
     run = cli("describe", "pod", "we")
     assert run.out.startswith("Name:         web\n")
     assert run.out.endswith("Events:           <none>\n")
+
+
+def test_what_a_manifest_names_is_described(server: PreparedServer, cli: Cli, tmp_path: Path) -> None:
+    manifest = tmp_path / "pod.yaml"
+    manifest.write_text("kind: Pod")
+    server.answer("POST /podrun/v1/decode", {"results": [{"kind": "Pod", "namespace": "lab", "name": "gone"}]})
+    server.refuse("GET /api/v1/namespaces/lab/pods/gone", 404, "NotFound", 'pods "gone" not found')
+    server.answer("GET /api/v1/namespaces/lab/pods", {"items": []})
+    run = cli("describe", "-f", str(manifest))
+    assert (run.err, run.code) == ('Error from server (NotFound): pods "gone" not found\n', 1)
+    both = cli("describe", "pod", "-f", str(manifest))
+    assert both.err.startswith("error: when paths, URLs, or stdin is provided as input, you may not specify resource")
 
 
 def test_a_name_that_nothing_has_is_not_found(server: PreparedServer, cli: Cli) -> None:

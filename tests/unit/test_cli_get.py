@@ -133,6 +133,24 @@ def test_a_watch_shows_what_changed_until_the_next_kubelet(
     assert server.asked[-1].query["resourceVersion"] == ["7"]
 
 
+def test_a_watch_can_say_what_happened(server: PreparedServer, cli: Cli) -> None:
+    server.answer(f"GET {PODS}", pod_table(ROW))
+    server.watch(PODS, ("DELETED", pod_table(("web", "0/1", "Terminating", 0, "6s", ""))), FORBIDDEN)
+    run = cli("get", "pods", "-w", "--output-watch-events", "--no-headers")
+    assert [line.split()[:4] for line in run.out.splitlines()] == [
+        ["ADDED", "web", "1/1", "Running"],
+        ["DELETED", "web", "0/1", "Terminating"],
+    ]
+
+
+def test_a_watch_of_objects_can_say_what_happened(server: PreparedServer, cli: Cli) -> None:
+    server.answer(f"GET {PODS}", pod_list())
+    server.watch(PODS, ("ADDED", pod("web")), FORBIDDEN)
+    run = cli("get", "pods", "-w", "--output-watch-events", "-o", "json")
+    assert json.loads(run.out) == {"type": "ADDED", "object": pod("web")}
+    assert run.out.count("\n") == 1
+
+
 def test_a_watch_ends_where_no_kubelet_comes_back(
     server: PreparedServer, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,7 +172,9 @@ def test_a_watch_ends_where_no_kubelet_comes_back(
         (["pod", "a", "-A"], "error: a resource cannot be retrieved by name across all namespaces"),
         (["pod", "a", "-l", "b=c"], "error: name cannot be provided when a selector is specified"),
         (["pods", "-o", "xml"], 'error: unable to match a printer suitable for the output format "xml"'),
-        ([], "error: Required resource not specified."),
+        (["pod/a/b"], "error: arguments in resource/name form may not have more than one slash"),
+        (["pods", "--output-watch-events"], "error: --output-watch-events option can only be used with --watch or"),
+        ([], "You must specify the type of resource to get. Use"),
     ],
 )
 def test_what_cannot_be_asked_is_an_error_in_kubectls_words(cli: Cli, arguments: list[str], said: str) -> None:

@@ -72,12 +72,27 @@ def test_without_i_a_pod_is_made_and_named(server: PreparedServer, cli: Cli) -> 
 
 
 @pytest.mark.parametrize(
+    ("how", "overrides", "names"),
+    [
+        ("merge", {"spec": {"hostname": "h", "containers": [{"name": "b"}]}}, ["b"]),
+        ("strategic", {"spec": {"hostname": "h", "containers": [{"name": "b"}]}}, ["b", "web"]),
+        ("json", [{"op": "add", "path": "/spec/hostname", "value": "h"}], ["web"]),
+    ],
+)
+def test_overrides_change_any_field_of_the_pod(cli: Cli, how: str, overrides: object, names: list[str]) -> None:
+    options = (f"--overrides={json.dumps(overrides)}", f"--override-type={how}", "--dry-run=client", "-o", "json")
+    shown = json.loads(cli("run", "web", "--image=i", *options).out)
+    assert shown["spec"]["hostname"] == "h"
+    assert sorted(one["name"] for one in shown["spec"]["containers"]) == names
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ((), "error: NAME is required for run\n"),
         (("--image=i", "--", "sh"), "error: NAME is required for run\n"),
-        (("web",), "error: --image is required\n"),
-        (("web", "--image=A B"), 'error: invalid image name "A B": invalid reference format\n'),
+        (("web",), 'error: required flag(s) "image" not set\n'),
+        (("web", "--image=A B"), 'error: Invalid image name "A B": invalid reference format\n'),
         (("web", "--image=i", "-t"), "error: -i/--stdin is required for containers with -t/--tty=true\n"),
         (("web", "--image=i", "--port=x"), "error: --port must be a number\n"),
         (("web", "--image=i", "--rm"), "error: --rm should only be used for attached containers\n"),
@@ -87,6 +102,19 @@ def test_without_i_a_pod_is_made_and_named(server: PreparedServer, cli: Cli) -> 
         (
             ("web", "--image=i", "-i", "--dry-run=client"),
             "error: --dry-run=[server|client] can't be used with",
+        ),
+        (("web", "--image=i", "--expose", "--port=80"), "error: cannot expose the pod: podrun has no Services\n"),
+        (("web", "--image=i", "--overrides={spec: {}}"), "error: Invalid JSON Patch\n"),
+        (("web", "--image=i", "--overrides=[]"), "error: Invalid JSON Patch\n"),
+        (("web", "--image=i", "--overrides={}", "--override-type=x"), "error: invalid override type: x\n"),
+        (("web", "--image=i", '--overrides={"kind":"Node"}'), "error: the overrides must leave it a Pod of"),
+        (
+            ("web", "--image=i", '--overrides={"spec":null}'),
+            "error: the overrides must leave the Pod its metadata.name",
+        ),
+        (
+            ("web", "--image=i", "--override-type=json", '--overrides=[{"op":"remove","path":"/x"}]'),
+            "error: unable to find /x\n",
         ),
         (("web", "--image=i", "-i", "--detach-keys=ctrl-?"), "error: could not bind detach keys: Unknown character"),
     ],

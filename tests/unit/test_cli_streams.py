@@ -98,6 +98,7 @@ def test_all_containers_may_be_read_with_a_prefix(server: PreparedServer, cli: C
             ["logs", "web", "--since=1x"],
             'error: invalid argument "1x" for "--since" flag: time: invalid duration "1x"\n',
         ),
+        (["exec", "web", "-f", "x", "--", "ls"], "error: resource/name arguments cannot be provided when a path is"),
         (["exec"], "error: pod, type/name or --filename must be specified\n"),
         (["exec", "web"], "error: you must specify at least one command for the container\n"),
         (["exec", "web", "ls"], "error: exec [POD] [COMMAND] is not supported anymore."),
