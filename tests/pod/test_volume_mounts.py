@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from podrun.linux import mountinfo
+from tests import wait
 from tests.pod import manifests, pods
 from tests.pod.instance import Instance
 
@@ -22,13 +23,14 @@ def mounted(path: str = "/data", **fields: object) -> list[dict[str, object]]:
 @pytest.mark.vm
 def test_a_container_gets_the_part_of_a_volume_that_it_names(node: Instance) -> None:
     env = [{"name": "POD", "value": "from-env"}, {"name": "PART", "value": "$(POD)/x"}]
+    read = "cat /dir/file /file /short/file; echo made > /expr/note; ls -ld /expr | cut -c1-10; "
     write = "mkdir -p /all/sub; echo one > /all/sub/file; ln -s sub /all/short"
     node.apply(
         manifests.pod(
             "parts",
             manifests.busybox(
                 "reader",
-                "cat /dir/file /file /short/file; echo made > /expr/note; ls -ld /expr | cut -c1-10",
+                read + manifests.SLEEP,
                 env=env,
                 volumeMounts=[
                     *mounted("/dir", subPath="sub"),
@@ -39,12 +41,12 @@ def test_a_container_gets_the_part_of_a_volume_that_it_names(node: Instance) -> 
             ),
             initContainers=[manifests.busybox("writer", write, volumeMounts=mounted("/all"))],
             volumes=[EMPTY],
-            restartPolicy="Never",
         ),
         wait=True,
     )
-    pod = node.wait_for("parts", pods.has_ended, "the pod to end")
-    assert node.log_lines(pod, "reader") == ["one", "one", "one", "drwxrwxrwx"]
+    pod = node.pod("parts")
+    wanted = ["one", "one", "one", "drwxrwxrwx"]
+    wait.wait_until(lambda: node.log_lines(pod, "reader") == wanted, "the container to tell what it sees")
     volume = node.paths.pod_dir(pods.uid(pod)) / "volumes" / "empty-dir" / "v"
     assert (volume / "deep" / "from-env" / "x" / "note").read_text() == "made\n"
 
