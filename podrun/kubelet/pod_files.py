@@ -17,6 +17,9 @@ from podrun.network.resolv import Cluster
 MESSAGE_BYTES = 4096  # of one termination message; more is cut, the end is kept
 POD_MESSAGE_BYTES = 12288  # of all of them together, an equal share for each container; the beginning is kept
 HOST_HOSTS = Path("/etc/hosts")
+# A container may hold a lease on a file that it sees: opening that waits for it, up to 45 seconds, unless with
+# O_NONBLOCK: fcntl(2), proc(5) (fs.lease-break-time).
+_SHARED = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 def write_etc(
@@ -62,7 +65,7 @@ def kept_environment(path: Path) -> dict[str, str] | None:
 def make_termination_log(path: Path, owner: int = 0) -> None:
     """An empty file that any user of the container may write."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | _SHARED, 0o666)
     try:
         os.fchmod(descriptor, 0o666)
         if owner:
@@ -96,7 +99,7 @@ def _log_tail(path: Path, most_bytes: int = 2048, most_lines: int = 80) -> str:
 
 def _tail(path: Path, most: int) -> str:
     with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | _SHARED)
         try:
             size = os.fstat(descriptor).st_size
             return os.pread(descriptor, most, max(0, size - most)).decode(errors="replace")
@@ -109,7 +112,7 @@ def _holds(path: Path, text: str) -> bool:
     """Where it does, nobody shall see the file empty for a moment."""
     expected = text.encode()
     with contextlib.suppress(FileNotFoundError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = os.open(path, os.O_RDONLY | _SHARED)
         with os.fdopen(descriptor, "rb") as file:
             return file.read(len(expected) + 1) == expected
     return False
@@ -117,7 +120,7 @@ def _holds(path: Path, text: str) -> bool:
 
 def _write(path: Path, text: str, owner: int) -> None:
     """In place, so that a bind mount of the file shows the new text."""
-    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | _SHARED, 0o644)
     with os.fdopen(descriptor, "w") as file:
         os.fchmod(file.fileno(), 0o644)
         if owner:

@@ -13,6 +13,8 @@ from enum import IntFlag
 
 from podrun.linux.syscall import NR_OPENAT2, check, syscall
 
+MOST_TRIES = 128
+
 
 class Resolve(IntFlag):
     """RESOLVE_* of linux/openat2.h."""
@@ -31,14 +33,16 @@ class _OpenHow(ctypes.Structure):
 def openat2(dirfd: int, path: str, flags: int, mode: int = 0, resolve: Resolve = Resolve.IN_ROOT) -> int:
     """A new close-on-exec descriptor for `path` as seen from `dirfd`. Raises SyscallError (ELOOP, EXDEV, ENOENT, ...).
 
+    EAGAIN: somebody renames things all the time or, with O_NONBLOCK, holds a lease on the file, fcntl(2).
     With IN_ROOT, `dirfd` is the root: absolute paths and links, and `..`, stay inside it. Linux 5.6, openat2(2).
     """
     how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve | Resolve.NO_MAGICLINKS)
-    while True:
+    for _ in range(MOST_TRIES):
         result = syscall(NR_OPENAT2, dirfd, ctypes.c_char_p(os.fsencode(path)), ctypes.byref(how), ctypes.sizeof(how))
         # EAGAIN: a rename elsewhere on the machine raced with `..`; the man page asks to try again.
         if result >= 0 or ctypes.get_errno() != errno.EAGAIN:
-            return check(result, "openat2", dirfd, path, flags, oct(mode), resolve)
+            break
+    return check(result, "openat2", dirfd, path, flags, oct(mode), resolve)
 
 
 def make_directories(root_fd: int, path: str, mode: int = 0o755, *, links: int = 40) -> int:

@@ -136,7 +136,12 @@ def _holds(directory: int, name: str, files: Mapping[str, File], gid: int) -> bo
 
 
 def _is(parent: int, name: str, file: File, gid: int) -> bool:
-    with os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent), "rb") as opened:
+    try:
+        # A reader may hold a lease on it, for which others wait: fcntl(2).
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
+    except BlockingIOError:
+        return False
+    with os.fdopen(descriptor, "rb") as opened:
         status = os.fstat(opened.fileno())
         owned = (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (file.mode & 0o777, file.uid, gid)
         return owned and status.st_size == len(file.content) and opened.read() == file.content

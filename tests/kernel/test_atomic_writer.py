@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import leases
 import pytest
 
 from podrun.volume import atomic_writer
@@ -102,3 +103,11 @@ def test_a_reader_never_sees_a_mix(directory: int, tmp_path: Path) -> None:
     finally:
         done.set()
         writer.join()
+
+
+def test_a_reader_that_holds_a_lease_keeps_nobody_from_writing(directory: int, tmp_path: Path) -> None:
+    files = {"a": File(b"1", 0o644)}
+    assert atomic_writer.write(directory, files)
+    with leases.held_on((tmp_path / "a").resolve()):
+        assert atomic_writer.write(directory, files), "it could not be seen to be the same"
+    assert not atomic_writer.write(directory, files), "control"

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import leases
 import pytest
 
 from podrun.linux.openat2 import Resolve, make_directories, openat2
@@ -66,3 +67,9 @@ def test_directories_are_made_inside_of_the_root_only(root: int, tmp_path: Path)
     with pytest.raises(SyscallError) as caught:
         make_directories(root, "/inner/file/x")
     assert caught.value.errno == errno.ENOTDIR
+
+
+def test_a_file_that_a_program_holds_a_lease_on_is_not_waited_for(root: int, tmp_path: Path) -> None:
+    with leases.held_on(tmp_path / "root" / "inner" / "file"), pytest.raises(SyscallError) as refused:
+        openat2(root, "/inner/file", os.O_RDONLY | os.O_NONBLOCK)
+    assert refused.value.errno == errno.EAGAIN
