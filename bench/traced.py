@@ -39,17 +39,17 @@ def _kubelet(path: str) -> None:
     shims.Link.ask_any = _timed_await("ask", shims.Link.ask_any, note)  # type: ignore[method-assign]
     for place, name in ((pod_files, "write_etc"), (launcher.Launcher, "launch_plan")):
         setattr(place, name, _timed(name, getattr(place, name), note))
-    shims.sys = _Interpreter(path)  # type: ignore[attr-defined]
+    shims.sys = Interpreter(path)  # type: ignore[attr-defined]
     sys.exit(command(["kubelet"]))
 
 
-class _Interpreter:
-    """In the place of `sys` where the fork server's command is put together."""
+class Interpreter:
+    """In the place of `sys` where the fork server's command is put together: `module` is run, as "forks"."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, module: str = "bench.traced") -> None:
         self.executable = f"{path}.forks"
         with open(self.executable, "w") as script:
-            words = f'{sys.executable} -I -m bench.traced forks {path} "$@"'
+            words = f'{sys.executable} -I -m {module} forks {path} "$@"'
             script.write(f"#!/bin/sh\nshift 3\nexec {words}\n")
         os.chmod(self.executable, 0o755)
 

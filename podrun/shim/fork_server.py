@@ -24,7 +24,7 @@ from podrun.container import newborn
 from podrun.linux import close_range, mallopt, mount, namespaces, pidfd, prctl, signal_mask
 from podrun.linux.clone3 import CloneFlag, clone3
 from podrun.linux.mount import MountFlag
-from podrun.shim import journal, messages, wire
+from podrun.shim import common_code, density, journal, messages, wire
 from podrun.shim.shim import Place, Shim
 
 _WALLED = "--walled"
@@ -228,9 +228,11 @@ def main() -> None:
     wire.warm_up()
     newborn.warm_up()
     gc.collect()
+    kept = density.lay_out(common_code.COMMON_CODE)
     gc.freeze()
     gc.disable()
     ForkServer(socket.socket(fileno=fd), machine).serve()
+    del kept
 
 
 def _number_after(option: str) -> int:
