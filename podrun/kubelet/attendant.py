@@ -93,6 +93,9 @@ class Attendant:
         except hooks.HookFailed as error:
             logger.warning("%s", error)
             failure = str(error)
+        except Exception as error:  # else the container would wait for its hook for ever
+            logger.exception("a hook of container %s", place.container.name)
+            failure = f"{type(error).__name__}: {error}"
         self._tell(returned(failure))
 
     def _place(self, pod: objects.Pod, life: PodLife, spec: objects.Container) -> hooks.HookPlace:

@@ -53,7 +53,7 @@ class Kubelet:
         settings = node_settings.from_paths(services.paths)
         self._collector = ImageCollector(services, settings.images, self.users_of)
         self._evictor = Evictor(services, settings, self._workers.values, self._collector.free_all)
-        self._queue = SchedulingQueue(services, self._placed.values, self._start)
+        self._queue = SchedulingQueue(services, self._start)
 
     async def run(self) -> None:
         pods, version = self._services.store.list(objects.Pod)
@@ -203,7 +203,7 @@ class Kubelet:
         else:
             del self._placed[uid]
         self._classes.count(uid, now)
-        self._queue.look_again()
+        self._queue.place(uid, now)
         self._resizes.look_again()
         self._taints.look_again()
 
@@ -217,7 +217,10 @@ class Kubelet:
             except Exception:
                 logger.exception("the worker of pod %s failed", worker.pod.metadata.name)
                 await asyncio.sleep(WORKER_RETRY)
-                await worker.abandon()
+                try:
+                    await worker.abandon()
+                except Exception:
+                    logger.exception("cannot let go of pod %s", worker.pod.metadata.name)
                 self._workers[uid] = PodWorker(self._services, worker.pod, worker.life)
         self._tasks.pop(uid, None)
         self._place(self._workers.pop(uid).pod)

@@ -14,7 +14,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from cgroups.group import Group
-from podrun.api import objects, times
+from podrun.api import objects
 from podrun.api.instruments import Histogram
 from podrun.errors import PodrunError
 from podrun.image import snapshots
@@ -49,13 +49,11 @@ from podrun.kubelet.happenings import (
     ForgetRun,
     Happening,
     ImageCame,
-    ImageFailed,
     KillRun,
     LaunchRefused,
     LaunchRun,
     LeaveSandbox,
     MakeSandbox,
-    PostStartReturned,
     PrepareVolumes,
     ReferenceChanged,
     RemovePod,
@@ -81,6 +79,7 @@ from podrun.kubelet.pod_usage import ContainerFigures
 from podrun.kubelet.sandbox import Sandbox
 from podrun.kubelet.services import Services
 from podrun.kubelet.shims import Link
+from podrun.kubelet.start_measures import StartMeasures
 from podrun.kubelet.written_volumes import WrittenVolumes
 from podrun.shim import wire
 from podrun.shim.facts import Exited, Numbered, Started, StartFailed
@@ -119,8 +118,7 @@ class PodWorker:
         self._pulls: dict[str, asyncio.Task[None]] = {}  # the latest for each container
         self._written: tuple[PodLife, objects.PodStatus] | None = None
         self._writing: asyncio.Task[None] | None = None
-        self._seen_at = time.monotonic()
-        self._is_unmeasured = True
+        self._start_measures = StartMeasures(services.measures, adopted=self._adopted)
         self._turn = "sync" if self._adopted else "create"  # what the next turn is counted as
         self._removed = asyncio.Event()
         self.resumed = asyncio.Event()  # what an earlier kubelet left is taken over
@@ -276,13 +274,14 @@ class PodWorker:
             await self._live()
         finally:
             await self._attendant.close()
+            await self._files.close()
 
     async def _live(self) -> None:
         measures = self._services.measures
         if self._adopted:
             await self._resume()
         else:
-            measures.pod_worker_start.of().observe(time.monotonic() - self._seen_at)
+            self._start_measures.begun()
             self._begin()
         self.resumed.set()
         wake_at: float | None = 0.0
@@ -357,9 +356,7 @@ class PodWorker:
         words = ""
         if isinstance(event, Numbered) and isinstance(event.fact, Exited):
             words = self._last_words(event.fact)
-        if (failure := _start_failure(event)) is not None:
-            container, code = failure
-            self._services.measures.started_containers_errors.add(self._type(container), code)
+        self._start_measures.happened(self.pod, event)
         self.life, effects = pod_life.observe(self.pod, self.life, event, time.time(), words)
         for effect in effects:
             self._start(effect)
@@ -375,7 +372,7 @@ class PodWorker:
         if self._writing is None or self._writing.done():
             shown = status.pod_status(self.pod, self.life, self._services.host, now)
             if (self.life, shown) != self._written:
-                self._writing = asyncio.create_task(self._write(self.life, shown))
+                self._writing = asyncio.create_task(self._guarded(self._write(self.life, shown)))
 
     async def _write(self, life: PodLife, shown: objects.PodStatus) -> None:
         meta, node, began = self.pod.metadata, self._services.host.name, time.monotonic()
@@ -402,24 +399,12 @@ class PodWorker:
             self._inbox.put_nowait(Synced())
             return
         self._services.measures.status_sync.of().observe(time.monotonic() - began)
-        self._measure_start(shown)
+        self._start_measures.shown(self.pod, shown)
         self._written = (life, shown)
         if self._sandbox.link is not None:
             self._sandbox.link.tell(Acknowledge(life.applied))
         if life is not self.life:
             self._inbox.put_nowait(Synced())
-
-    def _measure_start(self, shown: objects.PodStatus) -> None:
-        """How long a pod took to be up that this kubelet began: told once, by the first status that shows it."""
-        if self._adopted:
-            return
-        before = self._written[1] if self._written is not None else objects.PodStatus()
-        if shown.phase == "Running" != before.phase:
-            self._services.measures.pod_start.of().observe(time.monotonic() - self._seen_at)
-        if self._is_unmeasured and shown.container_statuses and all(c.state.running for c in shown.container_statuses):
-            self._is_unmeasured = False
-            created = times.unix_seconds(self.pod.metadata.creation_timestamp or "")
-            self._services.measures.pod_start_total.of().observe(time.time() - created)
 
     # Carrying out.
 
@@ -428,7 +413,7 @@ class PodWorker:
             case Emit():
                 self._emit(effect)
             case EnsureImage(container):
-                self._services.measures.started_containers.add(self._type(container))
+                self._start_measures.starting(self.pod, container)
                 self._pulls[container] = self._spawn(self._ensure_image(container))
             case AbandonImage(container):
                 self._pulls[container].cancel()
@@ -592,13 +577,6 @@ class PodWorker:
         spec = self.pod.spec
         return next(c for c in objects.every_container(spec) if c.name == container)
 
-    def _type(self, container: str) -> str:
-        """As kubelets call it in their metrics."""
-        spec = self.pod.spec
-        if any(c.name == container for c in spec.init_containers):
-            return "init_container"
-        return "container" if any(c.name == container for c in spec.containers) else "ephemeral_container"
-
     def _stop_signal(self, container: str) -> int:
         """The pod's own, else the image's, else SIGTERM."""
         spec = self._spec(container)
@@ -607,19 +585,6 @@ class PodWorker:
             return signals.number(own or self._launcher.image(spec).config.stop_signal)
         except PodrunError:
             return signals.DEFAULT
-
-
-def _start_failure(event: Happening) -> tuple[str, str] | None:
-    """Container and reason, where a start has failed."""
-    match event:
-        case ImageFailed(container=container, reason=reason) | LaunchRefused(container=container, reason=reason):
-            return container, reason
-        case Numbered(fact=StartFailed(container)):
-            return container, "RunContainerError"
-        case PostStartReturned(container=container, failure=failure) if failure:
-            return container, "PostStartHookError"
-        case _:
-            return None
 
 
 def _wish(pod: objects.Pod) -> tuple[object, ...]:

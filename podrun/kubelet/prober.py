@@ -100,6 +100,13 @@ class _Probe:
 
     def _begin(self) -> None:
         self._task = self._loop.create_task(self._probe())
+        self._task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error(
+                "the %s probe of container %s ends", self._wanted.kind, self._wanted.container.name, exc_info=error
+            )
 
     async def _probe(self) -> None:
         outcome: Outcome = Errored("")

@@ -157,9 +157,11 @@ def shortages(wanted: Claim, node: objects.Node, placed: Collection[Claim]) -> l
     if len(placed) + 1 > pod_resources.amount(allocatable, "pods"):
         found.append(Shortage("pods", 1, len(placed), pod_resources.amount(allocatable, "pods")))
     for name, requested in wanted.requests.items():
+        if not requested:
+            continue
         capacity = pod_resources.amount(allocatable, name)
         used = sum(each.requests.get(name, 0) for each in placed)
-        if requested and requested > capacity - used:
+        if requested > capacity - used:
             found.append(Shortage(name, requested, used, capacity))
     return found
 

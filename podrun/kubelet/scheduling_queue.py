@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
@@ -25,16 +25,10 @@ WRITE_RETRY = 2.0  # seconds
 
 
 class SchedulingQueue:
-    """`placed` gives the pods that hold a part of the node, `start` takes one that fits. On the event loop."""
+    """`start` takes a pod that fits, and tells of its place. On the event loop."""
 
-    def __init__(
-        self,
-        services: Services,
-        placed: Callable[[], Iterable[objects.Pod]],
-        start: Callable[[objects.Pod], None],
-    ) -> None:
+    def __init__(self, services: Services, start: Callable[[objects.Pod], None]) -> None:
         self._services = services
-        self._placed = placed
         self._start = start
         self._waiting: dict[str, Refusal | None] = {}  # by uid: what was last said of it
         self._claims: dict[str, Claim] = {}  # of the placed pods, by uid
@@ -44,6 +38,14 @@ class SchedulingQueue:
         """A pod that is new, or has changed."""
         self._waiting.setdefault(pod.metadata.uid, None)
         self._dirty.set()
+
+    def place(self, uid: str, pod: objects.Pod | None) -> None:
+        """A pod has this part of the node now; None: none any more."""
+        if pod is not None:
+            self._claims[uid] = scheduler.claim(pod)
+        else:
+            self._claims.pop(uid, None)
+        self.look_again()
 
     def look_again(self) -> None:
         """Something happened that may have made room."""
@@ -89,7 +91,7 @@ class SchedulingQueue:
 
     async def _schedule(self, pod: objects.Pod) -> None:
         store, now = self._services.store, time.time()
-        refusal = claims.obstacle(store, pod, self._placed())
+        refusal = claims.obstacle(store, pod, (each.pod for each in self._claims.values()))
         if refusal is not None and claims.will_be_bound(store, pod, refusal, now):
             asyncio.get_running_loop().call_later(claims.FRESH, self.look_again)
             return
@@ -149,8 +151,6 @@ class SchedulingQueue:
 
     def _situation(self) -> Situation:
         store = self._services.store
-        pods = {pod.metadata.uid: pod for pod in self._placed()}
-        self._claims = {uid: _renewed(self._claims.get(uid), pod) for uid, pod in pods.items()}
         return Situation(
             store.get(objects.Node, "", self._services.host.name),
             self._claims.values(),
@@ -161,10 +161,6 @@ class SchedulingQueue:
 def _creation(entry: tuple[str, objects.Object | None]) -> str:
     """Of pods made in one second, the one that came first stays first: sorting is stable."""
     return (entry[1].metadata.creation_timestamp or "") if entry[1] else ""
-
-
-def _renewed(known: Claim | None, pod: objects.Pod) -> Claim:
-    return known if known is not None and known.pod is pod else scheduler.claim(pod)
 
 
 def refused(pod: objects.Pod, refusal: Refusal, now: float) -> objects.PodStatus:

@@ -146,8 +146,8 @@ async def _serve(paths: Paths, hierarchies: Hierarchies, cgroup_parent: str) -> 
         runner = await listen.serve(app.make_app(store, LocalAgent(kubelet, services), paths), paths.socket)
         logger.info("serving %s", paths.socket)
         waiting = asyncio.create_task(stopped.wait())
-        await asyncio.wait({running, files, controlling, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (running, files, controlling):
+        await asyncio.wait({running, files, controlling, pruning, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (running, files, controlling, pruning):
             if task.done():
                 task.result()
         for each in (pruning, files, controlling, running, waiting):
