@@ -8,7 +8,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from podrun.paths import Paths
-from podrun.server import failures, negotiation, routes
+from podrun.server import failures, negotiation, origins, routes
 from podrun.server.context import CONTEXT, Context
 from podrun.server.node_agent import NodeAgent
 from podrun.store import Store
@@ -19,7 +19,8 @@ def make_app(
 ) -> web.Application:
     """`clock` gives Unix time in seconds."""
     app = web.Application(
-        middlewares=[failures.answer_errors, negotiation.refuse_unacceptable], client_max_size=failures.MAX_BODY
+        middlewares=[failures.answer_errors, origins.refuse_foreign, negotiation.refuse_unacceptable],
+        client_max_size=failures.MAX_BODY,
     )
     app[CONTEXT] = Context(store, agent, paths, clock)
     for method, path, function in routes.ROUTES:

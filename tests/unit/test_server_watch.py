@@ -145,7 +145,7 @@ async def read_line(stream: aiohttp.StreamReader) -> bytes:
 def test_a_client_that_hangs_up_leaves_no_watcher_behind(tmp_path: Path) -> None:
     async def scenario(api: Api) -> None:
         reader, writer = await asyncio.open_unix_connection(api.address)
-        writer.write(f"GET {PODS}?watch=1 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        writer.write(f"GET {PODS}?watch=1 HTTP/1.1\r\nHost: podrun\r\n\r\n".encode())
         await reader.readuntil(b"\r\n\r\n")
         assert len(api.store._feed._watches) == 1
         writer.close()
@@ -159,7 +159,7 @@ def test_a_client_that_hangs_up_is_no_failure(tmp_path: Path, caplog: pytest.Log
     async def scenario(api: Api) -> None:
         for number in range(20):
             reader, writer = await asyncio.open_unix_connection(api.address)
-            writer.write(f"GET {PODS}?watch=1 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            writer.write(f"GET {PODS}?watch=1 HTTP/1.1\r\nHost: podrun\r\n\r\n".encode())
             if number % 2:
                 await reader.readuntil(b"\r\n\r\n")
             writer.transport.abort()
