@@ -50,9 +50,17 @@ def path_not_found() -> StatusError:
     return StatusError(404, "NotFound", "the server could not find the requested resource", StatusDetails())
 
 
+_MAKE_PODS = ("CronJob", "DaemonSet", "Deployment", "Job", "ReplicaSet", "ReplicationController", "StatefulSet")
+
+
 def no_such_kind(kind: str, api_version: str) -> StatusError:
     message = f'no matches for kind "{kind}" in version "{api_version}"'
-    return StatusError(404, "NotFound", message, StatusDetails(kind=kind))
+    hint = "podrun api-resources lists the kinds that podrun knows"
+    if kind in _MAKE_PODS:
+        hint = f"podrun runs Pods alone: the template of a {kind} is one, when it gets kind: Pod and a name"
+    elif kind in ("Service", "Ingress"):
+        hint = "podrun has no Services: a pod is reached at its address, by podrun port-forward or a hostPort"
+    return StatusError(404, "NotFound", message, StatusDetails(kind=kind), hint)
 
 
 def already_exists(resource: str, name: str) -> StatusError:

@@ -44,6 +44,8 @@ cat pod.json | podrun apply -f -
 @shared.timeout_option("5m", "How long to wait with --wait.")
 @click.option("--prune", is_flag=True, hidden=True)
 @click.option("--server-side", is_flag=True, hidden=True)
+@click.option("--force", is_flag=True, hidden=True)
+@click.option("--validate", cls=shared.OptionalValue, alone="strict", default="strict", hidden=True)
 @shared.dry_run_option
 @shared.output_option
 @click.pass_obj
@@ -57,6 +59,8 @@ def command(
     timeout: float,
     prune: bool,
     server_side: bool,
+    force: bool,
+    validate: str,
     dry_run: str,
     form: str,
 ) -> None:
@@ -64,6 +68,10 @@ def command(
         raise PodrunError("cannot prune: podrun deletes only what it is told to", hint="podrun delete -l label=value")
     if server_side:
         raise PodrunError("cannot apply with --server-side: podrun keeps no managed fields")
+    if force:
+        raise PodrunError("cannot apply with --force: apply deletes nothing", hint="podrun replace --force -f FILE")
+    if validate not in ("strict", "true"):
+        raise PodrunError(f"cannot apply with --validate={validate}: podrun checks every field of every manifest")
     say = output.Doing(form, dry_run)
     if not files and not filenames:
         raise PodrunError("must specify a file: podrun apply FILE | -f FILE", hint="podrun apply -h shows examples")

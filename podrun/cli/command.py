@@ -284,7 +284,8 @@ class Family(click.Group):
 class LazyFamily(click.Group):
     """Verbs below a verb that has options of its own: `create -f` and `create configmap`.
 
-    `modules` holds for each name the file in podrun/cli and one line about it.
+    `modules` holds for each name the file in podrun/cli and one line about it; `instead` for names that are none what
+    to do instead.
     """
 
     def __init__(
@@ -292,6 +293,7 @@ class LazyFamily(click.Group):
         *arguments: Any,
         modules: dict[str, tuple[str, str]],
         aliases: dict[str, str] | None = None,
+        instead: dict[str, str] | None = None,
         synopsis: str = "[options]",
         examples: str = "",
         **keywords: Any,
@@ -301,6 +303,7 @@ class LazyFamily(click.Group):
         super().__init__(*arguments, **keywords)
         self.modules = modules
         self.aliases = aliases or {}
+        self.instead = instead or {}
         self.synopsis = synopsis
         self.examples = examples
 
@@ -316,14 +319,19 @@ class LazyFamily(click.Group):
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, as_click_reads(self, args))
+        try:
+            return super().parse_args(ctx, as_click_reads(self, args))
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         command = self.get_command(ctx, args[0])
         if command is None:
-            raise UsageError(f"Unexpected args: {_go_list(args)}\nSee '{ctx.command_path} -h' for help and examples")
+            text = f"Unexpected args: {_go_list(args)}\nSee '{ctx.command_path} -h' for help and examples"
+            raise UsageError(text, hint=self.instead.get(args[0]))
         return self.aliases.get(args[0], args[0]), command, args[1:]
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -341,10 +349,12 @@ def _show_help(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-def unknown_command(word: str, command_path: str, known: list[str]) -> UsageError:
+def unknown_command(word: str, command_path: str, known: list[str], instead: str | None = None) -> UsageError:
     import difflib
 
     text = f'unknown command "{word}" for "{command_path}"'
+    if instead:
+        return UsageError(text, hint=instead)
     if close := [name for name in known if name.startswith(word)] or difflib.get_close_matches(word, known):
         text += "\n\nDid you mean this?\n" + "\n".join(f"\t{name}" for name in close)
     else:

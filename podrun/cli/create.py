@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from podrun.cli import command as shared
-from podrun.cli import output, selecting
+from podrun.cli import output, selecting, unserved
 from podrun.cli.client import Client
 from podrun.cli.failures import QuietFailureError, StatusFailure
 from podrun.cli.resources import Resource
@@ -40,6 +40,7 @@ podrun create secret generic key --from-file=id_rsa --dry-run=client -o yaml
         "secret": ("create_secret", "Create a Secret of one of three kinds"),
         "serviceaccount": ("create_serviceaccount", "Create a service account with the specified name"),
     },
+    instead=unserved.CREATED,
     aliases={"cm": "configmap", "ns": "namespace", "sa": "serviceaccount"},
 )
 @shared.filename_options

@@ -65,6 +65,7 @@ podrun get pod/web cm/settings
 @click.option("--raw", default="", help="Raw URI to request from the server.")
 @click.option("--chunk-size", type=int, default=500, hidden=True)
 @click.option("--template", default="", hidden=True)
+@click.option("--show-managed-fields", is_flag=True, hidden=True, expose_value=False)  # there are none to be hidden
 @shared.filename_options
 @click.option("--field-selector", default="", help="Selector (field query) to filter on, supports '=', '==', and '!='.")
 @click.option(

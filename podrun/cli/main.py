@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import importlib
 import os
@@ -59,7 +60,7 @@ SECTIONS: tuple[tuple[str, dict[str, str]], ...] = (
             "cp": "Copy files and directories to and from containers",
         },
     ),
-    ("Image Commands", {"image": "Import, load, list and remove images"}),
+    ("Image Commands", {"image": "Pull, import, load, list, save and remove images"}),
     (
         "Other Commands",
         {
@@ -103,6 +104,8 @@ class Podrun(click.Group):
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args[:1] == ["help"]:
+            args = [*args[1:], "--help"]
         return super().parse_args(ctx, as_click_reads(self, args[:1]) + args[1:])
 
     def resolve_command(
@@ -110,7 +113,9 @@ class Podrun(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         command = self.get_command(ctx, args[0])
         if command is None:
-            raise unknown_command(args[0], ctx.command_path, self.list_commands(ctx))
+            from podrun.cli import unserved
+
+            raise unknown_command(args[0], ctx.command_path, self.list_commands(ctx), unserved.COMMANDS.get(args[0]))
         return args[0], command, args[1:]
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -118,7 +123,10 @@ class Podrun(click.Group):
         for title, verbs in SECTIONS:
             parts.append(f"{title}:\n" + "\n".join(f"  {name:<13} {text}" for name, text in verbs.items()))
         parts.append("Usage:\n  podrun [-n NAMESPACE] [--debug] COMMAND [options]")
-        parts.append('Use "podrun COMMAND --help" for more information about a given command.')
+        parts.append(
+            'Use "podrun COMMAND --help" for more information about a given command.\n'
+            'Use "podrun options" for a list of global command-line options and of the settings.'
+        )
         formatter.write("\n\n".join(parts) + "\n")
 
 
@@ -207,6 +215,8 @@ def _report(error: Exception) -> int:
             _complain(error.message if error.message.startswith(said) else f"error: {error.message}")
             if error.hint:
                 _complain(f"hint: {error.hint}")
+        case OSError(errno=errno.ENOSPC | errno.EIO | errno.EDQUOT | errno.EFBIG, filename=None):
+            _complain(f"error: write /dev/stdout: {(error.strerror or '').lower()}")
         case UnicodeEncodeError(reason="surrogates not allowed", object=str() as text):
             _complain(f"error: not UTF-8: {os.fsencode(text)!r}")
         case _:

@@ -57,7 +57,9 @@ def _downloaded(address: str) -> bytes:
         why = f"server reported {error.code} {error.reason}, status code={error.code}"
         raise PodrunError(f'unable to read URL "{address}", {why}') from None
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise PodrunError(f'unable to read URL "{address}", {getattr(error, "reason", None) or error}') from None
+        reason = getattr(error, "reason", None)
+        why = reason if isinstance(reason, str) else _why(reason if isinstance(reason, Exception) else error)
+        raise PodrunError(f'unable to read URL "{address}", {why}') from None
 
 
 def _plain(path: str) -> str:

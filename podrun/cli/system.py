@@ -11,6 +11,7 @@ import click
 
 from podrun.cli import command as shared
 from podrun.cli import output, starting, stopping, systemd
+from podrun.cli.client import KubeletDownError, KubeletLostError
 from podrun.cli.columns import aligned
 from podrun.cli.failures import QuietFailureError
 from podrun.errors import PodrunError
@@ -44,10 +45,11 @@ def stop(session: shared.Session) -> None:
 @click.command("status", cls=shared.Verb, help="Say whether the kubelet runs. Exit code 3: it does not.")
 @click.pass_obj
 def status(session: shared.Session) -> None:
-    if not session.passive_client.is_up():
+    try:
+        info: dict[str, Any] = session.passive_client.get("/podrun/v1/info")
+    except (KubeletDownError, KubeletLostError):
         print("The kubelet is not running")
-        raise QuietFailureError(NOT_RUNNING)
-    info: dict[str, Any] = session.passive_client.get("/podrun/v1/info")
+        raise QuietFailureError(NOT_RUNNING) from None
     print(f"The kubelet is running: pid {info.get('pid')}, since {info.get('startedAt')}, {info.get('pods')} pods")
 
 

@@ -24,6 +24,8 @@ podrun version
 def command(session: shared.Session, client_only: bool, form: str) -> None:
     output.check(form, ("", "json", "yaml"))
     ours = f"v{podrun.__version__}"
+    if not form:
+        print(f"Client Version: {ours}", flush=True)
     theirs = None
     try:
         if not client_only:
@@ -34,6 +36,5 @@ def command(session: shared.Session, client_only: bool, form: str) -> None:
         versions = {"clientVersion": {"gitVersion": ours}, **({"serverVersion": theirs} if theirs else {})}
         output.write_object(versions, form)
         return
-    print(f"Client Version: {ours}")
     if theirs:
         print(f"Server Version: {theirs['gitVersion']}")

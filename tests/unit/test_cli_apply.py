@@ -244,6 +244,11 @@ def test_delete_by_file_asks_the_server_what_it_names(server: PreparedServer, cl
     assert cli("delete", "-f", manifest, "--wait=false", "--ignore-not-found").code == 0
 
 
+def test_an_address_that_nobody_serves_is_named_with_the_reason(cli: Cli) -> None:
+    run = cli("apply", "-f", "http://127.0.0.1:1/pod.yaml")
+    assert (run.err, run.code) == ('error: unable to read URL "http://127.0.0.1:1/pod.yaml", Connection refused\n', 1)
+
+
 @pytest.mark.parametrize(("answer", "deleted"), [("yes\n", True), ("Y\n", True), ("n\n", False), ("", False)])
 def test_interactive_delete_asks_first(
     server: PreparedServer, cli: Cli, monkeypatch: pytest.MonkeyPatch, answer: str, deleted: bool

@@ -83,6 +83,40 @@ def test_wrong_words_get_a_short_error_and_a_hint(cli: Cli, arguments: list[str]
 
 
 @pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["scale", "deploy", "x"], 'error: unknown command "scale" for "podrun"\nhint: podrun runs Pods alone'),
+        (["help", "zzz"], 'error: unknown command "zzz" for "podrun"\nSee'),
+        (["create", "-f"], "error: flag needs an argument: 'f' in -f\nSee 'podrun create --help' for usage.\n"),
+        (
+            ["create", "deployment", "x"],
+            "error: Unexpected args: [deployment x]\nSee 'podrun create -h' for help and examples\nhint: podrun runs",
+        ),
+        (["apply", "-f", "x", "--force"], "error: cannot apply with --force: apply deletes nothing\nhint: podrun repl"),
+        (["apply", "-f", "x", "--validate=false"], "error: cannot apply with --validate=false: podrun checks every"),
+    ],
+)
+def test_what_kubectl_has_and_podrun_has_not_is_refused_with_a_way_out(
+    cli: Cli, arguments: list[str], said: str
+) -> None:
+    run = cli(*arguments)
+    assert (run.out, run.code) == ("", 1)
+    assert run.err.startswith(said)
+
+
+def test_help_is_a_word_too(cli: Cli) -> None:
+    assert cli("help").out == cli().out
+    assert cli("help", "image", "ls").out == cli("image", "ls", "--help").out
+
+
+def test_output_that_cannot_be_written_is_said() -> None:
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "podrun.cli", "--help"]
+        run = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert (run.stderr, run.returncode) == (b"error: write /dev/stdout: no space left on device\n", 1)
+
+
+@pytest.mark.parametrize(
     ("text", "seconds"), [("5s", 5), ("2m30s", 150), ("1.5h", 5400), ("300ms", 0.3), ("0", 0), ("0s", 0)]
 )
 def test_durations_are_gos(text: str, seconds: float) -> None:
@@ -143,6 +177,17 @@ def test_an_interrupt_ends_it_quietly(cli: Cli, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(main, "_quiet", lambda code: code)
     run = cli("get", "pods")
     assert (run.out, run.err, run.code) == ("", "", main.INTERRUPTED)
+
+
+def test_who_may_not_ask_is_not_told_that_nothing_runs(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr("podrun.cli.client.connect", closed)
+    status = cli("system", "status")
+    assert (status.out, status.code) == ("", 1)
+    assert status.err == "error: cannot reach the kubelet: must be run as root\nhint: use sudo\n"
+    assert cli("version").out.startswith("Client Version: v")
 
 
 def test_status_and_version_never_start_a_kubelet(instance: Paths, cli: Cli) -> None:
