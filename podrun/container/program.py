@@ -5,6 +5,7 @@ The same for a container's main program and for one that is exec'd into it.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # without the enumerations that `signal` makes of numbers
 import errno
 import fcntl
 import os
@@ -22,6 +23,8 @@ from podrun.linux import app_armor, close_range, keyctl, prctl, rlimits, rt_siga
 from podrun.linux.openat2 import Resolve, make_directories, openat2
 
 _LAST_ID = ID_COUNT - 1  # in a user namespace
+_SIGNALS = tuple(map(int, signal.valid_signals()))
+_IGNORED = int(signal.SIG_IGN)
 _SIGNALS_OF_LIBC = (32, 33)  # nptl(7); the signal module does not reach them
 
 
@@ -176,8 +179,8 @@ def _not_executed(name: str, number: int) -> StepError:
 
 def _default_signals() -> None:
     """CPython ignores SIGPIPE and SIGXFSZ, and exec would keep that."""
-    for number in signal.valid_signals():
-        if signal.getsignal(number) == signal.SIG_IGN:
+    for number in _SIGNALS:
+        if _signal.getsignal(number) == _IGNORED:
             signal.signal(number, signal.SIG_DFL)
     for beyond in _SIGNALS_OF_LIBC:  # which a parent may have left ignored: some init programs do
         rt_sigaction.set_default(beyond)

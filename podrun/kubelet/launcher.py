@@ -72,7 +72,8 @@ class Launcher:
     def _link_log(self, pod: objects.Pod, spec: objects.Container, attempt: int, id: str) -> None:
         """Links to this run and to the one before are kept, as their logs are."""
         log_dir, place = self._services.paths.log_dir, self._place
-        log_links.remove(log_dir, place.log_dir, container=spec.name, kept=attempt - 1)
+        if attempt > 1:  # before, there is none to take away, and to look costs time for each pod on the machine
+            log_links.remove(log_dir, place.log_dir, container=spec.name, kept=attempt - 1)
         log_links.link(log_dir, log_links.name(pod, spec.name, id), place.log_file(spec.name, attempt))
 
     def exec_plan(

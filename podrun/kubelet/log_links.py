@@ -32,11 +32,11 @@ def remove(log_dir: Path, pod_log_dir: Path, *, container: str = "", kept: int =
     with contextlib.suppress(FileNotFoundError), os.scandir(log_dir / "containers") as entries:
         for entry in entries:
             with contextlib.suppress(FileNotFoundError):  # another pod's, which is being removed, too
-                if entry.is_symlink() and _is_meant(Path(os.readlink(entry.path)), pod_log_dir, container, kept):
+                if entry.is_symlink() and _is_meant(os.readlink(entry.path), f"{pod_log_dir}/", container, kept):
                     os.unlink(entry.path)
 
 
-def _is_meant(target: Path, pod_log_dir: Path, container: str, kept: int) -> bool:
-    if pod_log_dir not in target.parents:
+def _is_meant(target: str, pod_log_dir: str, container: str, kept: int) -> bool:
+    if not target.startswith(pod_log_dir):
         return False
-    return not container or (target.parent.name == container and target.stem != str(kept))
+    return not container or (target.startswith(f"{pod_log_dir}{container}/") and not target.endswith(f"/{kept}.log"))

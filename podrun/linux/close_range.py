@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from ctypes import c_int, c_uint
 
-from podrun.linux.syscall import NR_CLOSE_RANGE, check, syscall
+from podrun.linux.syscall import NR_CLOSE_RANGE, check, declare_syscall
 
 _LAST = 0xFFFFFFFF
+
+_close_range = declare_syscall(NR_CLOSE_RANGE, c_uint, c_uint, c_int)
 
 
 def close_all_but(kept: Iterable[int]) -> None:
@@ -14,6 +17,6 @@ def close_all_but(kept: Iterable[int]) -> None:
     first = 0
     for fd in sorted(set(kept)):
         if fd > first:
-            check(syscall(NR_CLOSE_RANGE, first, fd - 1, 0), "close_range", first, fd - 1)
+            check(_close_range(first, fd - 1, 0), "close_range", first, fd - 1)
         first = fd + 1
-    check(syscall(NR_CLOSE_RANGE, first, _LAST, 0), "close_range", first, _LAST)
+    check(_close_range(first, _LAST, 0), "close_range", first, _LAST)

@@ -6,10 +6,10 @@ Knows nothing of containers. Everything raises SyscallError.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
+import struct
 from collections.abc import Mapping
-from ctypes import c_char_p, c_int, c_uint, c_ulong
+from ctypes import c_char_p, c_int, c_size_t, c_uint, c_ulong
 from enum import IntFlag
 
 from podrun.linux.syscall import (
@@ -22,7 +22,7 @@ from podrun.linux.syscall import (
     SyscallError,
     check,
     declare,
-    syscall,
+    declare_syscall,
 )
 
 
@@ -65,6 +65,12 @@ _FSCONFIG_SET_FLAG, _FSCONFIG_SET_STRING, _FSCONFIG_CREATE = 0, 1, 6
 _mount = declare("mount", c_char_p, c_char_p, c_char_p, c_ulong, c_char_p)
 _umount2 = declare("umount2", c_char_p, c_int)
 _pivot_root = declare("pivot_root", c_char_p, c_char_p)
+_open_tree = declare_syscall(NR_OPEN_TREE, c_int, c_char_p, c_uint)
+_move_mount = declare_syscall(NR_MOVE_MOUNT, c_int, c_char_p, c_int, c_char_p, c_uint)
+_mount_setattr = declare_syscall(NR_MOUNT_SETATTR, c_int, c_char_p, c_uint, c_char_p, c_size_t)
+_fsopen = declare_syscall(NR_FSOPEN, c_char_p, c_uint)
+_fsconfig = declare_syscall(NR_FSCONFIG, c_int, c_uint, c_char_p, c_char_p, c_int)
+_fsmount = declare_syscall(NR_FSMOUNT, c_int, c_uint, c_uint)
 
 
 def mount(source: str, target: str, fstype: str = "none", flags: MountFlag = NO_FLAGS, data: str = "") -> None:
@@ -89,22 +95,17 @@ def pivot_root(new_root: str, put_old: str) -> None:
 def open_tree(dirfd: int, path: str, *, recursive: bool = False) -> int:
     """A detached copy (OPEN_TREE_CLONE) of the mount at `path`; an empty path means `dirfd` itself. Linux 5.2."""
     flags = _OPEN_TREE_CLONE | _CLOEXEC | (AT_RECURSIVE if recursive else 0) | (0 if path else AT_EMPTY_PATH)
-    result = syscall(NR_OPEN_TREE, dirfd, c_char_p(os.fsencode(path)), flags)
+    result = _open_tree(dirfd, os.fsencode(path), flags)
     return check(result, "open_tree", dirfd, path, "CLONE|RECURSIVE" if recursive else "CLONE")
 
 
 def move_mount(mount_fd: int, target_fd: int) -> None:
     """Attach a detached mount to what `target_fd` (O_PATH will do) refers to. Linux 5.2."""
-    empty = c_char_p(b"")
-    result = syscall(NR_MOVE_MOUNT, mount_fd, empty, target_fd, empty, _MOVE_FROM_AND_TO_EMPTY_PATH)
+    result = _move_mount(mount_fd, b"", target_fd, b"", _MOVE_FROM_AND_TO_EMPTY_PATH)
     check(result, "move_mount", mount_fd, target_fd)
 
 
-class _MountAttr(ctypes.Structure):
-    _fields_ = tuple((name, ctypes.c_uint64) for name in ("attr_set", "attr_clr", "propagation", "userns_fd"))
-
-
-_MOUNT_ATTR_BYTES = ctypes.sizeof(_MountAttr)
+_MOUNT_ATTR = struct.Struct("=QQQQ")  # struct mount_attr: attr_set, attr_clr, propagation, userns_fd
 
 
 def mount_setattr(
@@ -116,9 +117,9 @@ def mount_setattr(
     recursive: bool = False,
 ) -> None:
     """Change a mount's attributes or its propagation (one of PRIVATE, SLAVE, SHARED). Linux 5.12."""
-    wanted = _MountAttr(attributes, clear, propagation, 0)
+    wanted = _MOUNT_ATTR.pack(attributes, clear, propagation, 0)
     flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
-    result = syscall(NR_MOUNT_SETATTR, mount_fd, c_char_p(b""), c_uint(flags), ctypes.byref(wanted), _MOUNT_ATTR_BYTES)
+    result = _mount_setattr(mount_fd, b"", flags, wanted, _MOUNT_ATTR.size)
     check(result, "mount_setattr", mount_fd, attributes, propagation)
 
 
@@ -127,9 +128,9 @@ def map_ids(mount_fd: int, user_namespace: int, *, recursive: bool = False) -> N
 
     EINVAL: the file system, or one below it, can't do that.
     """
-    wanted = _MountAttr(_IDMAP, 0, 0, user_namespace)
+    wanted = _MOUNT_ATTR.pack(_IDMAP, 0, 0, user_namespace)
     flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
-    result = syscall(NR_MOUNT_SETATTR, mount_fd, c_char_p(b""), c_uint(flags), ctypes.byref(wanted), _MOUNT_ATTR_BYTES)
+    result = _mount_setattr(mount_fd, b"", flags, wanted, _MOUNT_ATTR.size)
     check(result, "mount_setattr", mount_fd, "IDMAP")
 
 
@@ -138,15 +139,16 @@ def new_mount(fstype: str, options: Mapping[str, str | None], attributes: Attrib
 
     What the file system itself says about a failure is part of the error.
     """
-    context = check(syscall(NR_FSOPEN, c_char_p(fstype.encode()), 1), "fsopen", fstype)
+    context = check(_fsopen(fstype.encode(), 1), "fsopen", fstype)
     try:
         for key, value in options.items():
             kind, text = (_FSCONFIG_SET_FLAG, None) if value is None else (_FSCONFIG_SET_STRING, os.fsencode(value))
-            result = syscall(NR_FSCONFIG, context, kind, c_char_p(key.encode()), c_char_p(text), 0)
-            _check_context(result, context, "fsconfig", fstype, key if value is None else f"{key}={value}")
-        result = syscall(NR_FSCONFIG, context, _FSCONFIG_CREATE, c_char_p(None), c_char_p(None), 0)
+            result = _fsconfig(context, kind, key.encode(), text, 0)
+            if result < 0:
+                _check_context(result, context, "fsconfig", fstype, key if value is None else f"{key}={value}")
+        result = _fsconfig(context, _FSCONFIG_CREATE, None, None, 0)
         _check_context(result, context, "fsconfig", fstype, "CREATE")
-        return _check_context(syscall(NR_FSMOUNT, context, 1, int(attributes)), context, "fsmount", fstype, attributes)
+        return _check_context(_fsmount(context, 1, attributes), context, "fsmount", fstype, attributes)
     finally:
         os.close(context)
 

@@ -9,9 +9,11 @@ import contextlib
 import ctypes
 import errno
 import os
+import struct
+from ctypes import c_char_p, c_int, c_size_t
 from enum import IntFlag
 
-from podrun.linux.syscall import NR_OPENAT2, check, syscall
+from podrun.linux.syscall import NR_OPENAT2, check, declare_syscall
 
 MOST_TRIES = 128
 
@@ -26,8 +28,10 @@ class Resolve(IntFlag):
     IN_ROOT = 0x10
 
 
-class _OpenHow(ctypes.Structure):
-    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+_HOW = struct.Struct("=QQQ")  # struct open_how: flags, mode, resolve
+_ALWAYS = int(Resolve.NO_MAGICLINKS)
+
+_openat2 = declare_syscall(NR_OPENAT2, c_int, c_char_p, c_char_p, c_size_t)
 
 
 def openat2(dirfd: int, path: str, flags: int, mode: int = 0, resolve: Resolve = Resolve.IN_ROOT) -> int:
@@ -36,11 +40,13 @@ def openat2(dirfd: int, path: str, flags: int, mode: int = 0, resolve: Resolve =
     EAGAIN: somebody renames things all the time or, with O_NONBLOCK, holds a lease on the file, fcntl(2).
     With IN_ROOT, `dirfd` is the root: absolute paths and links, and `..`, stay inside it. Linux 5.6, openat2(2).
     """
-    how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve | Resolve.NO_MAGICLINKS)
+    how, encoded = _HOW.pack(flags | os.O_CLOEXEC, mode, int(resolve) | _ALWAYS), os.fsencode(path)
     for _ in range(MOST_TRIES):
-        result = syscall(NR_OPENAT2, dirfd, ctypes.c_char_p(os.fsencode(path)), ctypes.byref(how), ctypes.sizeof(how))
+        result = _openat2(dirfd, encoded, how, _HOW.size)
+        if result >= 0:
+            return result
         # EAGAIN: a rename elsewhere on the machine raced with `..`; the man page asks to try again.
-        if result >= 0 or ctypes.get_errno() != errno.EAGAIN:
+        if ctypes.get_errno() != errno.EAGAIN:
             break
     return check(result, "openat2", dirfd, path, flags, oct(mode), resolve)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 from collections.abc import Callable
 from enum import Flag
 from typing import Any
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_syscall = _libc.syscall
-_syscall.restype = ctypes.c_long
 
 # Numbers shared by all architectures since Linux 5.1 (include/uapi/asm-generic/unistd.h).
 NR_PIDFD_SEND_SIGNAL = 424
@@ -45,10 +44,12 @@ def declare(name: str, *argument_types: Any) -> Callable[..., int]:
     return function  # type: ignore[no-any-return]
 
 
-def syscall(number: int, *arguments: Any) -> int:
-    """A system call that libc has no symbol for. Plain ints are passed as long. On failure -1, and errno."""
-    converted = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
-    return int(_syscall(ctypes.c_long(number), *converted))
+def declare_syscall(number: int, *argument_types: Any) -> Callable[..., int]:
+    """A system call that libc has no symbol for, with its argument types. On failure -1, and errno."""
+    function = _libc["syscall"]  # one of its own for each, unlike an attribute
+    function.argtypes = (ctypes.c_long, *argument_types)
+    function.restype = ctypes.c_long
+    return functools.partial(function, number)
 
 
 def check(result: int, name: str, *arguments: object) -> int:
