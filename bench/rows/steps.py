@@ -76,9 +76,9 @@ def _steps(spans: Spans, asked: int, whole: float) -> dict[str, float]:
         "hello, follow": length("_connect"),
         "sandbox: pause in new namespaces, empty root, privileges left": between(*pause),
         "network: veth pair, address, routes": length("connect"),
-        "/etc files": length("write_etc"),
+        "meanwhile, /etc files": length("write_etc"),
         "status, volumes, images until the first plan": between(make_ended, plan_began),
-        "both containers: plans, snapshots, logs, then asked until started": between(plan_began, launched),
+        "both containers: plans, log links, then asked until started": between(plan_began, launched),
         "status, commit, watch": whole - between(asked, launched),
     }
     inside = {

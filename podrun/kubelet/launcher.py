@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from podrun.kubelet import (
     app_armor,
     downward,
     environment,
+    id_ranges,
     log_links,
     planner,
     pod_files,
@@ -59,15 +61,34 @@ class Launcher:
         if violation := security.non_root_violation(pod, spec, image):
             raise ConfigError(violation)
         volumes.check_propagation(spec, given.volumes)
-        if not place.upper(spec.name, attempt).exists():  # else an earlier kubelet asked for this run already
-            layers = self._services.images.layers_directory
-            snapshots.prepare(place.pod_dir, spec.name, attempt, image, layers, place.first_id)
-        place.log_file(spec.name, attempt).parent.mkdir(parents=True, exist_ok=True)
-        pod_files.make_termination_log(place.termination_log(spec.name, attempt), place.first_id)
+        self._prepare_files(spec.name, attempt, image)
         plan = planner.launch_plan(pod, spec, attempt, secrets.token_hex(32), given)
         pod_files.keep_environment(place.environment(spec.name, attempt), plan.env)
         self._link_log(pod, spec, attempt, plan.id)
         return plan
+
+    def images_at_hand(self, specs: Sequence[objects.Container]) -> dict[str, Image]:
+        """By the names of the containers for which none is pulled."""
+        found = {}
+        for spec in specs:
+            with contextlib.suppress(PodrunError):  # it is damaged or no name: told when it is ensured
+                if spec.image_pull_policy != "Always" and (image := self._services.images.find(spec.image)):
+                    found[spec.name] = image
+        return found
+
+    def prepare_first_runs(self, images: Mapping[str, Image]) -> None:
+        """What their launch needs of the disk. OSError. Blocks."""
+        id_ranges.keep(self._place.pod_dir, self._place.first_id)
+        for name, image in images.items():
+            self._prepare_files(name, 0, image)
+
+    def _prepare_files(self, name: str, attempt: int, image: Image) -> None:
+        place = self._place
+        if not place.upper(name, attempt).exists():  # else it is done, perhaps by an earlier kubelet
+            layers = self._services.images.layers_directory
+            snapshots.prepare(place.pod_dir, name, attempt, image, layers, place.first_id)
+        place.log_file(name, attempt).parent.mkdir(parents=True, exist_ok=True)
+        pod_files.make_termination_log(place.termination_log(name, attempt), place.first_id)
 
     def _link_log(self, pod: objects.Pod, spec: objects.Container, attempt: int, id: str) -> None:
         """Links to this run and to the one before are kept, as their logs are."""

@@ -120,6 +120,8 @@ class PodWorker:
         self._writing: asyncio.Task[None] | None = None
         self._start_measures = StartMeasures(services.measures, adopted=self._adopted)
         self._turn = "sync" if self._adopted else "create"  # what the next turn is counted as
+        self._acknowledged: tuple[Link, int] | None = None
+        self._first_runs: asyncio.Task[None] | None = None
         self._removed = asyncio.Event()
         self.resumed = asyncio.Event()  # what an earlier kubelet left is taken over
         self._failure: Exception | None = None  # of an effect: its answer will never come
@@ -401,10 +403,16 @@ class PodWorker:
         self._services.measures.status_sync.of().observe(time.monotonic() - began)
         self._start_measures.shown(self.pod, shown)
         self._written = (life, shown)
-        if self._sandbox.link is not None:
-            self._sandbox.link.tell(Acknowledge(life.applied))
+        self._acknowledge(life.applied)
         if life is not self.life:
             self._inbox.put_nowait(Synced())
+
+    def _acknowledge(self, applied: int) -> None:
+        """Each fact once: most of what is written has nothing to do with any, and would wake the shim for nothing."""
+        link = self._sandbox.link
+        if link is not None and self._acknowledged != (link, applied):
+            link.tell(Acknowledge(applied))
+            self._acknowledged = link, applied
 
     # Carrying out.
 
@@ -423,6 +431,8 @@ class PodWorker:
                 self._spawn(self._prepare_volumes())
             case MakeSandbox(attempt):
                 self._spawn(self._make_sandbox(attempt))
+                if attempt == 0:
+                    self._first_runs = self._spawn(self._prepare_first_runs())
             case LeaveSandbox():
                 self._spawn(self._leave_sandbox())
             case LaunchRun(container, attempt):
@@ -496,6 +506,19 @@ class PodWorker:
         else:
             self._inbox.put_nowait(SandboxReady(attempt, addresses))
 
+    async def _prepare_first_runs(self) -> None:
+        """While fork server and shim make the sandbox. What goes wrong here is told when the run is launched."""
+        spec = self.pod.spec
+        images = self._launcher.images_at_hand(spec.init_containers[:1] or spec.containers)
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(OSError):
+            await loop.run_in_executor(self._services.disk, self._launcher.prepare_first_runs, images)
+
+    async def _first_runs_prepared(self) -> None:
+        if self._first_runs is not None:
+            await asyncio.wait((self._first_runs,))
+            self._first_runs = None
+
     async def _leave_sandbox(self) -> None:
         with self._services.measures.operation("stop_podsandbox"):
             await self._sandbox.leave(self.pod)
@@ -526,6 +549,7 @@ class PodWorker:
         link = self._sandbox.link
         if link is None:
             return  # the shim is lost, and so is this run: that happening is on its way
+        await self._first_runs_prepared()
         try:
             with measures.operation("create_container"):
                 self._sandbox.write_hosts(self.pod, self.life.sandbox.addresses)
@@ -554,6 +578,7 @@ class PodWorker:
         if self._writing is not None:
             await asyncio.gather(self._writing, return_exceptions=True)
         await self._sandbox.kill_all()
+        await self._first_runs_prepared()
         await own_thread.run(self._sandbox.remove_files)
         self._services.id_ranges.release(self.place.uid)
         meta = self.pod.metadata

@@ -30,7 +30,6 @@ class Recorder:
         self._node = node
         self._correlator = Correlator()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._lock = asyncio.Lock()
         self._serial = 0
 
     def record(
@@ -52,10 +51,10 @@ class Recorder:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _write(self, about: About, said: Said, shown: Shown, now: float) -> None:
+        """What is said in one turn of the loop is committed together: the store has each write before it waits."""
         try:
-            async with self._lock:
-                if shown.count == 1 or not await self._renew(about, shown, now):
-                    await self._store.create(self._event(about, said, shown, now), durable=False)
+            if shown.count == 1 or not await self._renew(about, shown, now):
+                await self._store.create(self._event(about, said, shown, now), durable=False)
         except errors.StoreError as error:
             logger.warning("cannot record event %s of %s: %s", said.reason, about.metadata.name, error)
 

@@ -113,8 +113,7 @@ class Sandbox:
     async def _make(self, pod: objects.Pod, attempt: int, applied: int) -> tuple[str, ...]:
         place, services = self._place, self._services
         names = self.names(pod)
-        if not pod.spec.host_network:
-            services.wiring.expect(place.uid)
+        addresses = () if pod.spec.host_network else services.wiring.expect(place.uid)
         place.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         id_ranges.keep(place.pod_dir, place.first_id)
         group = Group(place.cgroup, services.hierarchies)
@@ -137,12 +136,17 @@ class Sandbox:
                 raise PodrunError(message)
             case _:
                 raise PodrunError(f"unexpected answer from the shim: {answer}")
-        addresses: tuple[str, ...] = ()
-        if not pod.spec.host_network:
-            addresses = await services.wiring.connect(place.uid, pid, netns, pod_ports.translated(pod.spec))
-        for reason, message in pod_files.write_etc(pod, place, addresses, names, services.cluster):
-            services.recorder.record(pod, "Warning", reason, message)
+        if pod.spec.host_network:
+            await self._write_etc(pod, (), names)
+            return ()
+        connecting = services.wiring.connect(place.uid, pid, netns, pod_ports.translated(pod.spec))
+        # The files are written while the network thread works: the addresses are known before they are given.
+        await asyncio.gather(connecting, self._write_etc(pod, addresses, names))
         return addresses
+
+    async def _write_etc(self, pod: objects.Pod, addresses: tuple[str, ...], names: Names) -> None:
+        for reason, message in pod_files.write_etc(pod, self._place, addresses, names, self._services.cluster):
+            self._services.recorder.record(pod, "Warning", reason, message)
 
     def write_limits(self, steps: Sequence[Write], ids: Mapping[str, str]) -> None:
         """One after another; `ids` of running containers. PodrunError, OSError: not all were written. Blocks."""

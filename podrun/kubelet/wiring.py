@@ -54,8 +54,9 @@ class Wiring:
         self._watch = RulesetWatch()
         asyncio.get_running_loop().add_reader(self._watch.fileno(), self._ruleset_changed)
 
-    def expect(self, uid: str) -> None:
-        """Hold addresses for a pod whose sandbox is being made; meanwhile the first one's bridge is. PodrunError."""
+    def expect(self, uid: str) -> tuple[str, ...]:
+        """The addresses that are held for a pod whose sandbox is being made; meanwhile the bridge of the first one is.
+        PodrunError."""
         if uid not in self._held:
             in_use = {interface.ip for held in self._held.values() for interface in held}
             chosen = [addresses.allocate(each, in_use, self._last.get(each)) for each in self._networks]
@@ -63,9 +64,10 @@ class Wiring:
             self._held[uid] = tuple(chosen)
         if not self._bridge_ready:
             self._thread.submit(self._ensure_bridge)  # where this fails, connect says why
+        return tuple(str(interface.ip) for interface in self._held[uid])
 
-    async def connect(self, uid: str, pid: int, netns: int, wishes: Sequence[PortWish] = ()) -> tuple[str, ...]:
-        """The pod's addresses. `pid` is that of pause, `netns` the inode its namespace must have. PodrunError."""
+    async def connect(self, uid: str, pid: int, netns: int, wishes: Sequence[PortWish] = ()) -> None:
+        """Give the pod its addresses. `pid` is pause's, `netns` the inode its namespace must have. PodrunError."""
         self.expect(uid)
         self._note_ports(uid, wishes)
         try:
@@ -73,7 +75,6 @@ class Wiring:
         except BaseException:
             self.disconnect(uid)
             raise
-        return tuple(str(interface.ip) for interface in self._held[uid])
 
     def disconnect(self, uid: str) -> None:
         """Take the pod's link and address away, and the bridge with the last one: soon, and before any later connect.
