@@ -164,7 +164,12 @@ def _directory(site: Site, target: str) -> int:
 def _place_for(site: Site, target: str, like: int) -> int:
     """The target of a bind mount, made when absent: a directory, or an empty file where `like` is none."""
     if stat.S_ISDIR(os.fstat(like).st_mode):
-        return _directory(site, target)
+        try:
+            return _directory(site, target)
+        except SyscallError as error:
+            if error.errno == errno.ENOTDIR:
+                raise StepError(errno.ENOTDIR, f"cannot mount a directory on {target}: a file is in the way") from error
+            raise
     try:
         place = openat2(site.root, target, _PLACE)
     except SyscallError as error:
@@ -172,6 +177,9 @@ def _place_for(site: Site, target: str, like: int) -> int:
             raise
         _make_file(site.root, target)
         place = openat2(site.root, target, _PLACE)
+    if stat.S_ISDIR(os.fstat(place).st_mode):
+        os.close(place)
+        raise StepError(errno.EISDIR, f"cannot mount a file on {target}: a directory is there")
     return _outside_proc(target, place)
 
 

@@ -284,6 +284,14 @@ def test_nothing_is_mounted_inside_of_proc(pod: Stage, volume: Path) -> None:
     assert pod.run("cat", "/proc/uptime", mounts=mounts).output == "in the volume\n"
 
 
+def test_a_directory_and_a_file_are_not_mounted_on_each_other(pod: Stage, volume: Path) -> None:
+    (volume / "file").touch()
+    told = failure(pod, "self", mounts=(Bind(str(volume), "/etc/passwd"),))
+    assert told.message == "cannot mount a directory on /etc/passwd: a file is in the way"
+    told = failure(pod, "self", mounts=(Bind(str(volume / "file"), "/etc"),))
+    assert told.message == "cannot mount a file on /etc: a directory is there"
+
+
 def test_a_working_directory_cannot_be_a_descriptor(pod: Stage) -> None:
     for cwd in (*(f"/proc/self/fd/{number}" for number in range(3, 12)), "/proc/self/cwd", "/proc/1/root"):
         told = failure(pod, "self", cwd=cwd)
