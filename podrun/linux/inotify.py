@@ -7,11 +7,14 @@ import os
 import struct
 from collections.abc import Iterator
 from enum import IntFlag
+from typing import NamedTuple
 
 from podrun.linux.syscall import check, declare
 
 _inotify_init1 = declare("inotify_init1", ctypes.c_int)
 _inotify_add_watch = declare("inotify_add_watch", ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32)
+
+_inotify_rm_watch = declare("inotify_rm_watch", ctypes.c_int, ctypes.c_int)
 
 _HEADER = struct.Struct("iIII")
 
@@ -43,15 +46,27 @@ def inotify_add_watch(fd: int, path: str | os.PathLike[str], mask: Mask) -> int:
     return check(_inotify_add_watch(fd, os.fsencode(path), mask), "inotify_add_watch", fd, shown, mask)
 
 
-def read_events(fd: int) -> Iterator[tuple[Mask, str]]:
-    """What has happened so far, each with the name inside the directory; nothing if nothing has."""
+def inotify_rm_watch(fd: int, watch: int) -> None:
+    check(_inotify_rm_watch(fd, watch), "inotify_rm_watch", fd, watch)
+
+
+class Event(NamedTuple):
+    """`name` is that inside the directory; `watch` is -1 where events were lost."""
+
+    watch: int
+    mask: Mask
+    name: str
+
+
+def read_events(fd: int) -> Iterator[Event]:
+    """What has happened so far; nothing if nothing has."""
     try:
         text = os.read(fd, 64 << 10)
     except BlockingIOError:
         return
     at = 0
     while at < len(text):
-        _, mask, _, length = _HEADER.unpack_from(text, at)
+        watch, mask, _, length = _HEADER.unpack_from(text, at)
         at += _HEADER.size
-        yield Mask(mask), os.fsdecode(text[at : at + length].rstrip(b"\0"))
+        yield Event(watch, Mask(mask), os.fsdecode(text[at : at + length].rstrip(b"\0")))
         at += length

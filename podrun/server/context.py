@@ -11,6 +11,7 @@ from aiohttp import web
 
 from podrun.api import field_errors, status_errors
 from podrun.paths import Paths
+from podrun.server.log_changes import LogChanges
 from podrun.server.node_agent import NodeAgent
 from podrun.store import Store
 
@@ -24,6 +25,7 @@ class Context:
     paths: Paths
     clock: Callable[[], float]
     streams: set[asyncio.Task[object]] = field(default_factory=set)
+    log_changes: LogChanges = field(default_factory=LogChanges)
 
     @contextlib.contextmanager
     def streaming(self) -> Iterator[None]:

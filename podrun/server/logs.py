@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aiohttp import web
 
 from podrun.api import field_errors, objects, status_errors, times
-from podrun.linux import inotify
 from podrun.server import containers, context, log_files, log_frames, resources
+from podrun.server.log_changes import LogChanges
 from podrun.server.log_entries import Formatter, Selection
 from podrun.server.log_frames import CONTENT_TYPE, Place
 from podrun.store import ExpiredError, Store
@@ -46,7 +44,7 @@ async def read_log(request: web.Request) -> web.StreamResponse:
         attempt = containers.logged_attempt(pod, container, previous=options.previous)
         if options.previous:
             attempt = _older(directory, attempt)
-    run = _Run(server.store, pod, container, attempt, directory)
+    run = _Run(server.store, server.log_changes, pod, container, attempt, directory)
     response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPE if options.framed else "text/plain"})
     with server.streaming(), log_files.RunLog(directory, attempt) as log:
         if place is not None and place.mark is not None:
@@ -138,6 +136,7 @@ class _Output:
 @dataclass(frozen=True, slots=True)
 class _Run:
     store: Store
+    changes: LogChanges
     pod: objects.Pod
     container: str
     attempt: int
@@ -154,7 +153,7 @@ class _Run:
 
 async def _follow(output: _Output, log: log_files.RunLog, run: _Run) -> None:
     wakeup = asyncio.Event()
-    with _changes(run.directory, wakeup):
+    with run.changes.told(run.directory, wakeup):
         watcher = asyncio.ensure_future(_wake_at_end(run, wakeup))
         try:
             while not output.is_full:
@@ -205,27 +204,3 @@ async def _wake_at_end(run: _Run, wakeup: asyncio.Event) -> None:
             else:
                 return  # The store is being closed.
     wakeup.set()
-
-
-@contextlib.contextmanager
-def _changes(directory: Path, wakeup: asyncio.Event) -> Iterator[None]:
-    """Sets `wakeup` whenever a file in the directory is written to, made or renamed."""
-    loop = asyncio.get_running_loop()
-    fd = inotify.inotify_init1()
-    try:
-        mask = inotify.Mask.MODIFY | inotify.Mask.CREATE | inotify.Mask.MOVED_TO
-        # Without a directory there is no log: only the end of the run is waited for.
-        with contextlib.suppress(FileNotFoundError, OSError):
-            inotify.inotify_add_watch(fd, directory, mask)
-
-        def changed() -> None:
-            for _ in inotify.read_events(fd):
-                wakeup.set()
-
-        loop.add_reader(fd, changed)
-        try:
-            yield
-        finally:
-            loop.remove_reader(fd)
-    finally:
-        os.close(fd)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from pathlib import Path
 
 import pytest
 
 from podrun.api import objects
+from podrun.server.log_changes import LogChanges
 from podrun.shim import log_pump
 from tests.fakes.api_server import PODS, Api, ended, play, pod, running
 
@@ -224,3 +226,24 @@ def test_a_large_log_is_streamed_as_fast_as_it_is_read(tmp_path: Path) -> None:
         assert total == 20_000 * 1001
 
     play(tmp_path, scenario)
+
+
+def test_many_followers_share_one_inotify_instance(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        changes, before = LogChanges(), descriptors()
+        directories = [tmp_path / name for name in ("a", "b", "absent")]
+        for directory in directories[:2]:
+            directory.mkdir()
+        woken = {name: asyncio.Event() for name in ("a", "a again", "b", "absent")}
+        with contextlib.ExitStack() as all_, contextlib.ExitStack() as first:
+            first.enter_context(changes.told(directories[0], woken["a"]))
+            for directory, name in zip(directories, ("a again", "b", "absent"), strict=True):
+                all_.enter_context(changes.told(directory, woken[name]))
+            assert descriptors() == before + 1
+            first.close()
+            (directories[0] / "0.log").touch()
+            await asyncio.wait_for(woken["a again"].wait(), 10)
+            assert [event.is_set() for event in woken.values()] == [False, True, False, False]
+        assert descriptors() == before
+
+    asyncio.run(scenario())
