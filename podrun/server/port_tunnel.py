@@ -157,6 +157,7 @@ class _Tunnel:
             with contextlib.suppress(OSError):
                 while piece := await self._loop.sock_recv(connection, _PIECE):
                     await self._tunnel.send_bytes(spdy.data(pair.data, piece))
+                    await asyncio.sleep(0)  # where both sides are fast, nothing else here would have its turn
         finally:
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)

@@ -27,6 +27,9 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 
+_ANNOTATOR = "kubectl-last-applied"
+"""As whom `kubectl apply --server-side` sends, after the object, one annotation and nothing else of it."""
+
 _MERGES: dict[str, Callable[[Any, Any], Any]] = {
     JSON_PATCH: json_patch.apply,
     MERGE_PATCH: merging.merge_patch,
@@ -144,6 +147,8 @@ async def _change(request: web.Request, sent: objects.Object, change: Any, *, du
 
 async def _apply(request: web.Request) -> web.StreamResponse:
     sent = await _sent(request)
+    if request.query.get("fieldManager") == _ANNOTATOR:
+        return answers.with_change(await _change(request, sent, lambda old: _annotated(old, sent)))
     kind = resources.kind_of(request)
     server = context.of(request)
     wish = applying.wish(sent, kind, request.match_info.get("namespace", ""))
@@ -152,6 +157,11 @@ async def _apply(request: web.Request) -> web.StreamResponse:
     accounts.check_account(server.store, wish.new)
     outcome = await applying.carry_out(server.store, wish, dry_run="dryRun" in request.query)
     return answers.with_object(outcome.object, 201 if outcome.result == "created" else 200)
+
+
+def _annotated(old: objects.Object, sent: objects.Object) -> objects.Object:
+    annotations = {**old.metadata.annotations, **sent.metadata.annotations}
+    return admission.admit_change(replace(old, metadata=replace(old.metadata, annotations=annotations)), old)
 
 
 async def _merge(

@@ -281,3 +281,18 @@ def test_a_pod_needs_its_service_account_when_it_is_made(tmp_path: Path) -> None
         assert (await result(api, of_account("a")))["result"] == "unchanged"
 
     play(tmp_path, scenario)
+
+
+def test_the_annotation_that_kubectl_adds_after_a_server_side_apply_changes_nothing_else(tmp_path: Path) -> None:
+    async def scenario(api: Api) -> None:
+        applied = await result(api, pod(app="x"))
+        annotated = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "annotations": {"a": "b"}}}
+        query = "?fieldManager=kubectl-last-applied&force=true"
+        answer = await api.ask("PATCH", f"{PODS}/web{query}", annotated, Content_Type="application/apply-patch+yaml")
+        assert answer.status == 200, answer.body
+        before = applied["object"]["metadata"]
+        assert answer.json["metadata"]["annotations"] == {**before["annotations"], "a": "b"}
+        assert answer.json["metadata"]["labels"] == before["labels"]
+        assert answer.json["spec"] == applied["object"]["spec"]
+
+    play(tmp_path, scenario)
