@@ -7,7 +7,6 @@ import platform
 import socket
 from pathlib import Path
 
-import psutil
 from msgspec.structs import replace
 
 import podrun
@@ -48,7 +47,12 @@ def masked_paths() -> tuple[str, ...]:
 
 
 def memory_bytes() -> int:
-    return int(psutil.virtual_memory().total)
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _disk_bytes(root: Path) -> int:
+    found = os.statvfs(root)
+    return found.f_blocks * found.f_frsize
 
 
 def boot_id() -> str:
@@ -60,7 +64,7 @@ def node(name: str, addresses: tuple[str, ...], pod_cidrs: tuple[str, ...], root
     capacity = {
         "cpu": str(os.cpu_count() or 1),
         "memory": quantity.canonical(f"{memory_bytes() // 1024}Ki"),
-        "ephemeral-storage": quantity.canonical(f"{psutil.disk_usage(str(root)).total // 1024}Ki"),
+        "ephemeral-storage": quantity.canonical(f"{_disk_bytes(root) // 1024}Ki"),
         "pods": str(MOST_PODS),
     }
     capacity |= {

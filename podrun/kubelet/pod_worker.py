@@ -385,7 +385,7 @@ class PodWorker:
                 meta.name,
                 lambda pod: replace(
                     pod,
-                    spec=replace(pod.spec, node_name=node),
+                    spec=pod.spec if pod.spec.node_name == node else replace(pod.spec, node_name=node),
                     status=status.with_conditions_of_others(shown, pod.status),
                 ),
                 durable=False,

@@ -39,6 +39,7 @@ from podrun.kubelet.shims import ForkServer
 from podrun.kubelet.static_pods import StaticPods
 from podrun.kubelet.status import Host
 from podrun.kubelet.wiring import Wiring
+from podrun.linux import mallopt
 from podrun.network import addresses, resolv
 from podrun.paths import Paths
 from podrun.registry.pulls import Pulls
@@ -50,6 +51,7 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 PRUNE_PERIOD = 60.0  # seconds
+_HEAPS = 2  # threads here wait for disks most of the time
 
 
 def run(paths: Paths) -> None:
@@ -57,6 +59,7 @@ def run(paths: Paths) -> None:
     if os.geteuid() != 0:
         raise PodrunError("cannot run the kubelet: must be run as root", hint="use sudo")
     _check_settings(paths)
+    mallopt.share_heaps(_HEAPS)
     gc.freeze()  # what was imported stays: no collection looks through it
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     with _only_one(paths), _in_its_group(paths) as (hierarchies, cgroup_parent):

@@ -11,8 +11,9 @@ from podrun.api import objects
 from podrun.store import errors
 from podrun.store.kinds import T
 
-HISTORY = 4096
-"""Changes kept for watchers that come back."""
+HISTORY = 1024
+"""Changes kept for watchers that come back: some seconds of 110 pods starting at once, an hour of a quiet node. Each
+version of a pod takes 2 KiB."""
 
 BUFFER = 1024
 """Changes that a watcher may lag behind before it is dropped; the first list of objects does not count."""
