@@ -168,7 +168,17 @@ def _check_pair(cert: str, key: str) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=lambda: b"")
     except (OSError, ValueError) as error:
-        raise PodrunError(f"failed to load key pair {getattr(error, 'reason', None) or error}") from None
+        raise PodrunError(f"failed to load key pair {_pair_words(cert, key, error)}") from None
+
+
+def _pair_words(cert: str, key: str, error: Exception) -> str:
+    """Go's words (crypto/tls, X509KeyPair) for what OpenSSL has no good ones for."""
+    for name, what, mark in ((cert, "certificate", b"CERTIFICATE-----"), (key, "key", b"PRIVATE KEY-----")):
+        if mark not in _content(name):
+            return f"tls: failed to find any PEM data in {what} input"
+    if "KEY_VALUES_MISMATCH" in str(error):
+        return "tls: private key does not match public key"
+    return str(getattr(error, "reason", None) or error)
 
 
 command = shared.Family(

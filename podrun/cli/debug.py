@@ -170,7 +170,7 @@ def _attach(client: Client, pod: dict[str, Any], container: str, attach: session
 
     seen = pod_waiting.wait_for(client, pod, has_run, timeout)
     if "running" in containers.state(seen, container):
-        attach.run(client, seen, container)
+        attach.run_or_log(client, seen, container)
     else:
         sessions.show_log(client, seen, container)
 

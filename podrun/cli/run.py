@@ -159,19 +159,10 @@ def _show(pod: dict[str, Any], form: str, dry_run: str) -> None:
 def _attach(client: Client, created: dict[str, Any], attach: sessions.Attach, timeout: float) -> None:
     pod = pod_waiting.wait_for(client, created, pod_waiting.is_up, timeout)
     container = pod["spec"]["containers"][0]["name"]
-    if pod_waiting.phase(pod) not in pod_waiting.ENDED:
-        try:
-            attach.run(client, pod, container)
-            return
-        except PodrunError as error:
-            now = client.get(resources.POD.path(pod["metadata"]["namespace"], pod["metadata"]["name"]))
-            if pod_waiting.phase(now) not in pod_waiting.ENDED:
-                who = f"pod/{pod['metadata']['name']}"
-                print(
-                    f"warning: couldn't attach to {who}, falling back to its logs: {plain(error.message)}",
-                    file=sys.stderr,
-                )
-    sessions.show_log(client, pod, container)
+    if pod_waiting.phase(pod) in pod_waiting.ENDED:
+        sessions.show_log(client, pod, container)
+    else:
+        attach.run_or_log(client, pod, container)
 
 
 def _exit_code(client: Client, created: dict[str, Any], restart: str, timeout: float) -> int:

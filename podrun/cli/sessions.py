@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from podrun.cli import containers, detaching, resources
 from podrun.cli.client import Client, Query
+from podrun.errors import PodrunError
 
 NO_TERMINAL = "Unable to use a TTY - input is not a terminal or the right kind of file"
 RECORDED = (
@@ -61,6 +62,18 @@ class Attach(NamedTuple):
         is_left = streams.run(ticket["socket"], ticket["token"], wanted) is None
         if raw and not self.quiet and (is_left or pod["spec"]["restartPolicy"] == "Always"):
             print(_ended(pod, container))
+
+    def run_or_log(self, client: Client, pod: dict[str, Any], container: str) -> None:
+        """The same; where it can't be attached to, as when it has ended meanwhile, its log. PodrunError."""
+        try:
+            self.run(client, pod, container)
+        except PodrunError as error:
+            meta = pod["metadata"]
+            now = client.get(resources.POD.path(meta["namespace"], meta["name"]))
+            if "terminated" not in containers.state(now, container):
+                text = f"warning: couldn't attach to pod/{meta['name']}, falling back to its logs: {error.message}"
+                print(text, file=sys.stderr)
+            show_log(client, pod, container)
 
     def _wants_raw(self, pod: dict[str, Any], container: str) -> bool:
         has_terminal = bool(containers.spec(pod, container).get("tty"))

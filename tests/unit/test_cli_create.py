@@ -91,6 +91,10 @@ def test_manifests_are_decoded_by_the_server_and_created_one_by_one(
         (["cm", "x", "--from-literal=a/b=1"], 'error: "a/b" is not a valid key name for a ConfigMap'),
         (["secret", "tls", "x", "--cert=c"], "error: key and cert must be specified"),
         (
+            ["secret", "tls", "x", "--cert=/dev/null", "--key=/dev/null"],
+            "error: failed to load key pair tls: failed to find any PEM data in certificate input",
+        ),
+        (
             ["cm", "x", "--dry-run=maybe"],
             'error: Invalid dry-run value (maybe). Must be "none", "server", or "client".',
         ),

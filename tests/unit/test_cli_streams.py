@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from podrun.cli import detaching
+from podrun.cli import detaching, sessions
+from podrun.cli.client import Client
 from podrun.cli.log_stream import FRAMED
 from podrun.errors import PodrunError
 from tests.fakes.cli_runs import Cli, pod
@@ -85,6 +86,20 @@ def test_all_containers_may_be_read_with_a_prefix(server: PreparedServer, cli: C
     run = cli("logs", "web", "--all-containers", "--prefix", *follow)
     assert sorted(run.out.splitlines()) == ["[pod/web/a] one", "[pod/web/b] one"]
     assert run.err == ""
+
+
+@pytest.mark.parametrize(("state", "warns"), [("terminated", False), ("running", True)])
+def test_who_has_ended_before_it_was_attached_to_is_read_from_its_log(
+    server: PreparedServer, capsys: pytest.CaptureFixture[str], state: str, warns: bool
+) -> None:
+    one = {**pod_of("a"), "status": {"containerStatuses": [{"name": "a", "state": {state: {}}}]}}
+    server.refuse(f"POST {WEB}/attach", 500, "InternalError", 'container not found ("a")')
+    server.answer(f"GET {WEB}", one)
+    server.answer(f"GET {WEB}/log", b"text\n")
+    sessions.Attach(stdin=False, tty=False).run_or_log(Client(str(server.socket)), one, "a")
+    said = capsys.readouterr()
+    assert said.out == "text\n"
+    assert said.err.startswith("warning: couldn't attach to pod/web, falling back to its logs: ") is warns
 
 
 @pytest.mark.parametrize(
