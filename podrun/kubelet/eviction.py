@@ -132,6 +132,17 @@ def shortages(thresholds: Collection[Threshold], readings: Mapping[str, Reading]
     return found
 
 
+def allocatable(capacity: Mapping[str, str], thresholds: Collection[Threshold]) -> dict[str, str]:
+    """What of the node's capacity is for pods: what they would be evicted for is not (cm.hardEvictionReservation)."""
+    left = dict(capacity)
+    for threshold in thresholds:
+        resource = RESOURCES[threshold.signal]
+        if resource in capacity:
+            whole = quantity.bytes_value(capacity[resource])
+            left[resource] = quantity.from_bytes(max(whole - threshold.amount(whole), 0))
+    return left
+
+
 def is_critical(pod: objects.Pod) -> bool:
     return (pod.spec.priority or 0) >= CRITICAL or MIRROR in pod.metadata.annotations
 

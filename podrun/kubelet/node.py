@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import platform
 import socket
+from collections.abc import Collection
 from pathlib import Path
 
 from msgspec.structs import replace
 
 import podrun
 from podrun.api import objects, pod_resources, quantity, times
-from podrun.kubelet import huge_pages
+from podrun.kubelet import eviction, huge_pages
+from podrun.kubelet.eviction import Threshold
 
 MOST_PODS = 110
 
@@ -59,8 +61,15 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def node(name: str, addresses: tuple[str, ...], pod_cidrs: tuple[str, ...], root: Path, now: float) -> objects.Node:
-    """The object as it is stored at each start of the kubelet."""
+def node(
+    name: str,
+    addresses: tuple[str, ...],
+    pod_cidrs: tuple[str, ...],
+    root: Path,
+    thresholds: Collection[Threshold],
+    now: float,
+) -> objects.Node:
+    """The object as it is stored at each start of the kubelet. `thresholds`: of eviction."""
     capacity = {
         "cpu": str(os.cpu_count() or 1),
         "memory": quantity.canonical(f"{memory_bytes() // 1024}Ki"),
@@ -85,7 +94,7 @@ def node(name: str, addresses: tuple[str, ...], pod_cidrs: tuple[str, ...], root
         spec=objects.NodeSpec(pod_cidr=pod_cidrs[0], pod_cidrs=pod_cidrs),
         status=objects.NodeStatus(
             capacity=capacity,
-            allocatable=capacity,
+            allocatable=eviction.allocatable(capacity, thresholds),
             conditions=_conditions(now),
             addresses=(
                 *(objects.NodeAddress(type="InternalIP", address=address) for address in addresses),
@@ -99,12 +108,20 @@ def node(name: str, addresses: tuple[str, ...], pod_cidrs: tuple[str, ...], root
 def renewed(known: objects.Node, fresh: objects.Node) -> objects.Node:
     """The node at a later start of the kubelet: what was set on it stays, what the kubelet knows itself is as it is."""
     labels = known.metadata.labels | fresh.metadata.labels
+    before = {each.type: each for each in known.status.conditions}
+    conditions = tuple(_since(before.get(each.type), each) for each in fresh.status.conditions)
     return replace(
         known,
         metadata=replace(known.metadata, labels=labels),
         spec=replace(fresh.spec, taints=known.spec.taints, unschedulable=known.spec.unschedulable),
-        status=fresh.status,
+        status=replace(fresh.status, conditions=conditions),
     )
+
+
+def _since(before: objects.NodeCondition | None, now: objects.NodeCondition) -> objects.NodeCondition:
+    if before is None or before.status != now.status:
+        return now
+    return replace(now, last_transition_time=before.last_transition_time)
 
 
 def _conditions(now: float) -> tuple[objects.NodeCondition, ...]:

@@ -216,7 +216,9 @@ def _insecure(paths: Paths) -> list[str]:
 async def _introduce(store: Store, services: Services) -> None:
     """The objects that every node has: itself, and Kubernetes' own namespaces."""
     pod_cidrs = tuple(str(network) for network in addresses.pod_networks(services.paths.pod_cidr))
-    fresh = this_node.node(services.host.name, services.host.addresses, pod_cidrs, services.paths.root, time.time())
+    host, paths = services.host, services.paths
+    thresholds = node_settings.from_paths(paths).thresholds
+    fresh = this_node.node(host.name, host.addresses, pod_cidrs, paths.root, thresholds, time.time())
     for namespace in DEFAULT_NAMESPACES:
         with contextlib.suppress(errors.AlreadyExistsError):
             await store.create(

@@ -155,6 +155,13 @@ def test_thresholds_that_mean_nothing_are_refused(text: str) -> None:
         node_settings.from_paths(Paths(eviction_hard=text))
 
 
+def test_what_pods_would_be_evicted_for_is_not_for_them() -> None:
+    capacity = {"cpu": "2", "memory": "1Gi", "ephemeral-storage": "1000Ki", "pods": "110"}
+    left = {"memory": "924Mi", "ephemeral-storage": "900Ki"}
+    assert eviction.allocatable(capacity, DEFAULT.thresholds) == capacity | left
+    assert eviction.allocatable(capacity, [Threshold("memory.available", "2Gi")])["memory"] == "0"
+
+
 def test_thresholds_and_periods_are_read_as_the_kubelet_reads_them() -> None:
     assert DEFAULT.thresholds[0] == Threshold("memory.available", "100Mi")
     assert (DEFAULT.pressure_transition, DEFAULT.eviction_period) == (300.0, 10.0)
