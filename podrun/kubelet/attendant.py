@@ -29,21 +29,21 @@ class Attendant:
         self,
         tell: Callable[[Happening], None],
         emit: Callable[[Emit], None],
-        prepare: execution.Prepare,
+        run: execution.Run,
         *,
         host_address: str,
         kubelet_started_at: float,
     ) -> None:
         self._tell = tell
         self._emit = emit
-        self._prepare = prepare
+        self._run_in = run
         self._host_address = host_address
         self._hooks: dict[_Key, set[asyncio.Task[None]]] = {}
         self.probe_counts: Counter[tuple[str, str, str]] = Counter()
         """By container, kind and result: successful, failed or unknown."""
         self.probe_durations: dict[tuple[str, str], Histogram] = {}
         """By container and kind, of those that succeeded."""
-        outside = prober.Outside(self._judged, self._warned, prepare, kubelet_started_at, self._count)
+        outside = prober.Outside(self._judged, self._warned, run, kubelet_started_at, self._count)
         self._prober = prober.Prober(outside)
 
     def attend(self, pod: objects.Pod, life: PodLife) -> None:
@@ -89,7 +89,7 @@ class Attendant:
     ) -> None:
         failure = ""
         try:
-            await hooks.run(handler, place, self._prepare, lambda reason, text: self._warned("", reason, text))
+            await hooks.carry_out(handler, place, self._run_in, lambda reason, text: self._warned("", reason, text))
         except hooks.HookFailed as error:
             logger.warning("%s", error)
             failure = str(error)

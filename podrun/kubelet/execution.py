@@ -47,11 +47,15 @@ async def run(prepare: Prepare, container: str, argv: tuple[str, ...]) -> Finish
         raise NotRun(f"cannot reach the shim: {error.strerror}") from error
 
 
-async def probe(prepare: Prepare, container: str, argv: tuple[str, ...], timeout: float) -> Outcome:
+Run = Callable[[str, tuple[str, ...]], Awaitable[Finished]]
+"""Runs an argv in a container, as `run` does."""
+
+
+async def probe(run: Run, container: str, argv: tuple[str, ...], timeout: float) -> Outcome:
     """The exec probe: `timeout` seconds, then the command and its children are killed (pkg/probe/exec)."""
     try:
         async with asyncio.timeout(timeout):
-            finished = await run(prepare, container, argv)
+            finished = await run(container, argv)
     except TimeoutError:
         return Failed(f'command timed out: "{" ".join(argv)}" timed out after {timeout:g}s')
     except NotRun as error:

@@ -35,10 +35,10 @@ class HookPlace:
     address: str
 
 
-async def run(handler: objects.LifecycleHandler, place: HookPlace, prepare: execution.Prepare, emit: Emit) -> None:
+async def carry_out(handler: objects.LifecycleHandler, place: HookPlace, run: execution.Run, emit: Emit) -> None:
     """Returns when the hook has succeeded. Raises HookFailed."""
     if handler.exec is not None:
-        await _execute(handler.exec, place, prepare)
+        await _execute(handler.exec, place, run)
     elif handler.http_get is not None:
         await _get(handler.http_get, place, emit)
     elif handler.sleep is not None:
@@ -47,10 +47,10 @@ async def run(handler: objects.LifecycleHandler, place: HookPlace, prepare: exec
         raise HookFailed("Cannot run handler: invalid handler")
 
 
-async def _execute(action: objects.ExecAction, place: HookPlace, prepare: execution.Prepare) -> None:
+async def _execute(action: objects.ExecAction, place: HookPlace, run: execution.Run) -> None:
     output = b""
     try:
-        finished = await execution.run(prepare, place.container.name, action.command)
+        finished = await run(place.container.name, action.command)
         output = finished.output
         failure = f"command '{' '.join(action.command)}' exited with {finished.code}" if finished.code else ""
     except shim_session.NotRun as error:

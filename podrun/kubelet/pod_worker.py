@@ -21,6 +21,7 @@ from podrun.image import snapshots
 from podrun.kubelet import (
     app_armor,
     claims,
+    execution,
     lives,
     node_policy,
     own_thread,
@@ -110,7 +111,7 @@ class PodWorker:
         self._attendant = Attendant(
             self._inbox.put_nowait,
             self._emit,
-            self._prepare_own_exec,
+            self._run_in,
             host_address=services.host.addresses[0],
             kubelet_started_at=services.started_at,
         )
@@ -193,6 +194,10 @@ class PodWorker:
 
     async def prepare_exec(self, container: str, argv: tuple[str, ...], streams: planner.Streams) -> tuple[str, str]:
         """Socket and one-time token with which a client runs a process in a running container. PodrunError."""
+        with self._services.measures.operation("exec"):
+            return await self._prepare_exec(container, argv, streams)
+
+    async def _prepare_exec(self, container: str, argv: tuple[str, ...], streams: planner.Streams) -> tuple[str, str]:
         life, link = self._running(container)
         hostname = self._sandbox.hostname(self.pod)
         spec = self._spec(container)
@@ -207,8 +212,7 @@ class PodWorker:
             self.life.sandbox.addresses,
         )
         token = secrets.token_hex(16)
-        with self._services.measures.operation("exec"):
-            await link.ask(PrepareExec(token, plan), object)
+        await link.ask(PrepareExec(token, plan), object)
         return str(self.place.shim_socket), token
 
     async def prepare_attach(self, container: str, streams: planner.Streams) -> tuple[str, str]:
@@ -229,8 +233,17 @@ class PodWorker:
             raise PodrunError(f'container not found ("{container}")')
         return life, self._sandbox.link
 
-    async def _prepare_own_exec(self, container: str, argv: tuple[str, ...]) -> tuple[str, str]:
-        return await self.prepare_exec(container, argv, planner.Streams())
+    async def _run_in(self, container: str, argv: tuple[str, ...]) -> execution.Finished:
+        """A command of the kubelet's own. Raises NotRun."""
+
+        async def prepare(container: str, argv: tuple[str, ...]) -> tuple[str, str]:
+            return await self._prepare_exec(container, argv, planner.Streams())
+
+        with self._services.measures.operation("exec_sync") as failed:
+            finished = await execution.run(prepare, container, argv)
+            if finished.code != 0:
+                failed()
+            return finished
 
     def sites(self) -> Sites:
         """Where the parts of the pod are, for who looks into it."""

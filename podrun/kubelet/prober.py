@@ -39,7 +39,7 @@ class Outside:
 
     on_verdict: Callable[[ProbeVerdict], None]
     on_event: Callable[[str, str, str], None]  # container, reason, message of a Warning
-    prepare: execution.Prepare  # for exec probes
+    run: execution.Run  # for exec probes
     kubelet_started_at: float  # seconds since the epoch
     on_outcome: Callable[[str, Kind, Outcome, float], None] = lambda *_: None  # container; and how many seconds it took
 
@@ -148,7 +148,7 @@ class _Probe:
             case TcpTarget(host, port):
                 return await tcp.probe(host, port, timeout)
             case ExecTarget(argv):
-                return await execution.probe(self._outside.prepare, self._wanted.container.name, argv, timeout)
+                return await execution.probe(self._outside.run, self._wanted.container.name, argv, timeout)
             case GrpcTarget(host, port, service):
                 from podrun.probe import grpc  # HTTP/2 takes a while to import, and few pods need it
 

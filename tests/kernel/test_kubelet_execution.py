@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 import pytest
@@ -90,7 +91,7 @@ def test_many_run_at_once(container: Container) -> None:
 def test_a_program_that_does_not_exist_did_not_run(container: Container) -> None:
     with pytest.raises(shim_session.NotRun, match="no-such-program"):
         run(execution.run(container.prepare, "main", ("no-such-program",)))
-    outcome = run(execution.probe(container.prepare, "main", ("no-such-program",), PATIENCE))
+    outcome = run(execution.probe(partial(execution.run, container.prepare), "main", ("no-such-program",), PATIENCE))
     assert isinstance(outcome, Errored)
 
 
@@ -110,7 +111,7 @@ def test_no_descriptor_is_left_open(container: Container) -> None:
     async def story() -> None:
         before = len(os.listdir("/proc/self/fd"))
         for argv in (("true",), ("no-such-program",), ("sh", "-c", "sleep 1000 & echo up"), ("sleep", "1000")):
-            await execution.probe(container.prepare, "main", argv, SHORT)
+            await execution.probe(partial(execution.run, container.prepare), "main", argv, SHORT)
         assert len(os.listdir("/proc/self/fd")) == before
 
     run(story())
@@ -118,7 +119,7 @@ def test_no_descriptor_is_left_open(container: Container) -> None:
 
 def test_an_exec_probe_judges_by_the_exit_code(container: Container) -> None:
     def probe(script: str) -> object:
-        return run(execution.probe(container.prepare, "main", ("sh", "-c", script), PATIENCE))
+        return run(execution.probe(partial(execution.run, container.prepare), "main", ("sh", "-c", script), PATIENCE))
 
     assert probe("echo fine") == Succeeded("fine\n")
     assert probe("echo not yet; exit 1") == Failed("not yet\n")
@@ -126,7 +127,7 @@ def test_an_exec_probe_judges_by_the_exit_code(container: Container) -> None:
 
 def test_a_probe_that_hangs_is_a_failure_and_is_killed_with_its_children(container: Container) -> None:
     script = "trap '' TERM HUP; sleep 1000 & (sleep 1000 & sleep 1000) & wait"
-    outcome = run(execution.probe(container.prepare, "main", ("sh", "-c", script), SHORT))
+    outcome = run(execution.probe(partial(execution.run, container.prepare), "main", ("sh", "-c", script), SHORT))
     assert outcome == Failed(f'command timed out: "sh -c {script}" timed out after 0.5s')
     wait_until(lambda: container.processes() == 1, "the main program alone")
 
@@ -155,7 +156,9 @@ class Hooked:
         def emit(reason: str, message: str) -> None:
             self.warnings.append((reason, message))
 
-        await hooks.run(objects.LifecycleHandler(**handler), self.place, self.container.prepare, emit)
+        await hooks.carry_out(
+            objects.LifecycleHandler(**handler), self.place, partial(execution.run, self.container.prepare), emit
+        )
 
 
 def test_a_command_of_a_hook_must_end_with_zero(container: Container) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 from podrun.api import objects
 from podrun.errors import PodrunError
+from podrun.kubelet import execution
 from podrun.kubelet.prober import Outside, Prober, ProbeVerdict, Wanted
 from tests import wait
 
@@ -59,7 +61,9 @@ class Observer:
     def __init__(self) -> None:
         self.verdicts: list[ProbeVerdict] = []
         self.events: list[tuple[str, str, str]] = []
-        outside = Outside(self.verdicts.append, lambda *event: self.events.append(event), self._prepare, 0.0)
+        outside = Outside(
+            self.verdicts.append, lambda *event: self.events.append(event), partial(execution.run, self._prepare), 0.0
+        )
         self.prober = Prober(outside)
         self.prepared = 0
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from podrun.api import objects
 from podrun.kubelet import hooks
 from podrun.kubelet.attendant import Attendant
+from podrun.kubelet.execution import Finished
 from podrun.kubelet.happenings import Happening, PostStartReturned
 from podrun.kubelet.lives import PodLife
 from tests.fakes.pod_story import a_pod
@@ -19,7 +20,7 @@ def test_a_hook_that_breaks_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(*_: object) -> None:
         raise RuntimeError("a mistake of our own")
 
-    monkeypatch.setattr(hooks, "run", broken)
+    monkeypatch.setattr(hooks, "carry_out", broken)
     told: list[Happening] = []
 
     async def scenario() -> None:
@@ -28,7 +29,7 @@ def test_a_hook_that_breaks_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
         attendant = Attendant(
             told.append,
             lambda event: None,
-            lambda *_: asyncio.sleep(0, ("", "")),
+            lambda *_: asyncio.sleep(0, Finished(0, b"")),
             host_address="",
             kubelet_started_at=0.0,
         )
