@@ -91,11 +91,18 @@ def as_click_reads(command: click.Command, args: list[str]) -> list[str]:
     """Go's flags in click's words: `--wait=false` is `--no-wait`, `-o=json` is `-ojson`."""
     optional = {name: one.alone for one in _options(command) if isinstance(one, OptionalValue) for name in one.opts}
     flags = {name: one for one in _options(command) if one.is_flag for name in one.opts}
+    valued = {name for one in _options(command) for name in one.opts} - flags.keys() - optional.keys()
+    # A short one is looked for among the long ones first, and among names that are like it.
+    longer = {one.opts[0]: one.opts[1] for one in _options(command) if [len(name) > 2 for name in one.opts] == [0, 1]}
     end = args.index("--") if "--" in args else len(args)
     read: list[str] = []
-    for argument in args[:end]:
+    for place, argument in enumerate(args[:end]):
         name, equals, value = argument.partition("=")
-        if equals and name in flags and value in _TRUE:
+        if place and args[place - 1] in valued:
+            read.append(argument)
+        elif argument in longer and (argument in flags or place + 1 < end):
+            read.append(longer[argument])
+        elif equals and name in flags and value in _TRUE:
             read.append(name)
         elif equals and name in flags and value in _FALSE:
             read += flags[name].secondary_opts[:1]

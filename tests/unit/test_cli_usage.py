@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from podrun.cli import columns, command, main, starting
+from podrun.cli import columns, command, get, main, starting
 from podrun.cli.client import Client, quote
 from podrun.errors import PodrunError
 from podrun.paths import Paths
@@ -261,3 +261,10 @@ def test_what_was_printed_arrives_although_the_command_ends_at_once() -> None:
     run = subprocess.run([sys.executable, "-m", "podrun.cli", "zzz"], capture_output=True, text=True)
     assert run.returncode == 1
     assert run.stderr.startswith('error: unknown command "zzz"')
+
+
+def test_short_options_become_long_ones_and_values_stay_what_they_are() -> None:
+    given = ["pods", "-l", "-w", "-w", "-oyaml", "-n=x", "-A"]
+    read = ["pods", "--selector", "-w", "--watch", "-oyaml", "-n", "x", "--all-namespaces"]
+    assert command.as_click_reads(get.command, given) == read
+    assert command.as_click_reads(get.command, ["pods", "-n"]) == ["pods", "-n"]
