@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cgroups.group import Group
 from podrun.container import devices, image_tree, plan, root
@@ -47,6 +47,11 @@ class Site:
     shm: str  # where the pod's /dev/shm is mounted; empty for none
     group: Group  # joined already
     first_id: int = 0  # of the pod's user namespace; 0 for none
+    covers: dict[bool, int] = field(default_factory=dict)  # the first mask of directories and of files, to copy
+
+    def close(self) -> None:
+        for descriptor in (self.null, *self.covers.values()):
+            os.close(descriptor)
 
 
 def open_sources(items: Sequence[plan.Mount], machine: int, user_namespace: int = -1) -> list[int]:
@@ -233,15 +238,19 @@ def _cgroupfs(site: Site, target: str, attributes: Attribute) -> None:
         return
     points = dict.fromkeys(site.group.hierarchies.v1_controllers.values())
     directories = {os.path.basename(point): point + site.group.path for point in points}
-    present = {name: path for name, path in directories.items() if os.path.isdir(path)}
-    present["unified"] = site.group.directory
+    directories["unified"] = site.group.directory
     tmpfs = mount.new_mount("tmpfs", {"source": "cgroup", "mode": "755", "size": "1m"}, _SAFE)
-    for name in present:
-        os.mkdir(name, 0o755, dir_fd=tmpfs)
     mount.move_mount(tmpfs, place)
-    for name, path in present.items():
+    for name, path in directories.items():
+        try:
+            source = os.open(path, _PLACE | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue
+        os.mkdir(name, 0o755, dir_fd=tmpfs)
         inner = os.open(name, _PLACE | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=tmpfs)
-        _attach_copy(os.open(path, _PLACE | os.O_DIRECTORY), inner, attributes)
+        _attach(mount.open_tree(source, ""), inner)
+        os.close(source)
+    mount.mount_setattr(tmpfs, attributes, propagation=MountFlag.PRIVATE, recursive=True)
     mount.mount_setattr(tmpfs, Attribute.RDONLY)
     os.close(tmpfs)
     os.close(place)
@@ -259,18 +268,28 @@ def _existing(then: Callable[[int], None], site: Site, target: str) -> None:
 
 def _mask(site: Site, target: str) -> None:
     def cover(place: int) -> None:
-        if stat.S_ISDIR(os.fstat(place).st_mode):
+        is_directory = stat.S_ISDIR(os.fstat(place).st_mode)
+        if is_directory in site.covers:
+            _attach(mount.open_tree(site.covers[is_directory], ""), place)
+            return
+        if is_directory:
             empty = {"source": "tmpfs", "mode": "555", "size": "4096"}
-            _attach(mount.new_mount("tmpfs", empty, _SAFE_READ_ONLY), place)
+            tree = mount.new_mount("tmpfs", empty, _SAFE_READ_ONLY)
         else:
+            tree = mount.open_tree(site.null, "")
             # Read-only, or the container's root could change the mode of the machine's own device through it.
-            _attach_copy(os.dup(site.null), place, _MASKED)
+            mount.mount_setattr(tree, _MASKED, propagation=MountFlag.PRIVATE)
+        mount.move_mount(tree, place)
+        os.close(place)
+        site.covers[is_directory] = tree
 
     _existing(cover, site, target)
 
 
 def _read_only(site: Site, target: str) -> None:
     def freeze(place: int) -> None:
-        _attach_copy(os.dup(place), place, Attribute.RDONLY)
+        tree = mount.open_tree(place, "")
+        mount.mount_setattr(tree, Attribute.RDONLY, propagation=MountFlag.PRIVATE)
+        _attach(tree, place)
 
     _existing(freeze, site, target)

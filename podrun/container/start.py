@@ -77,6 +77,7 @@ def build_root(birth: ContainerBirth) -> None:
         except OSError as error:
             words = f"cannot mount on {item.target}: {describe('', error).message}"
             raise StepError(error.errno or 0, words) from error
+    site.close()
     if birth.plan.root.readonly:
         os.close(make_directories(birth.root, birth.plan.cwd))  # afterwards nobody could
         mount.mount_setattr(birth.root, Attribute.RDONLY)

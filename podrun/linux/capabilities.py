@@ -53,7 +53,7 @@ NAMES = [
 ]
 NUMBERS = {name: number for number, name in enumerate(NAMES)}
 
-_PR_CAPBSET_READ, _PR_CAPBSET_DROP, _PR_CAP_AMBIENT, _AMBIENT_CLEAR_ALL = 23, 24, 47, 4
+_PR_CAPBSET_DROP, _PR_CAP_AMBIENT, _AMBIENT_CLEAR_ALL = 24, 47, 4
 _VERSION_3 = 0x20080522
 
 
@@ -96,9 +96,8 @@ def limit_bounding_set(kept: int) -> None:
     for number in range(64):
         if kept >> number & 1:
             continue
-        present = _prctl(_PR_CAPBSET_READ, number, 0, 0, 0)
-        if present < 0 and ctypes.get_errno() == errno.EINVAL:
-            break  # beyond the last capability that this kernel knows
-        if present:
-            check(_prctl(_PR_CAPBSET_DROP, number, 0, 0, 0), "prctl", "PR_CAPBSET_DROP", number)
+        if (result := _prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)) < 0:
+            if ctypes.get_errno() == errno.EINVAL:
+                break  # beyond the last capability that this kernel knows
+            check(result, "prctl", "PR_CAPBSET_DROP", number)
     check(_prctl(_PR_CAP_AMBIENT, _AMBIENT_CLEAR_ALL, 0, 0, 0), "prctl", "PR_CAP_AMBIENT", "CLEAR_ALL")
