@@ -19,23 +19,35 @@ _ATTRIBUTES = Attribute.RDONLY | Attribute.NOSUID | Attribute.NODEV | Attribute.
 def open_tree(item: ImageTree) -> int:
     """A detached, read-only tree of the image, or of a part of it. Raises OSError.
 
-    Overlayfs takes no fewer than two layers here: a single one is shown as it is.
+    Always by overlayfs, which has inodes of its own: who holds a lease, fcntl(2), on a file of the layer itself would
+    keep all others who have the image from opening it.
     """
-    if len(item.layers) == 1:
-        return _part(os.path.join(item.layers_dir, item.layers[0]), item)
     os.chdir(item.layers_dir)
+    covers = 0
     try:
         # On top of the layers' own directory, which nobody needs to see for this moment, so no place has to be found.
-        mount.mount("overlay", item.layers_dir, "overlay", data=f"lowerdir={lower_layers(item.layers)}")
+        lower = item.layers
+        if len(lower) == 1:  # overlayfs takes no fewer than two here
+            _cover_with_nothing(item.layers_dir)
+            covers, lower = 1, (*lower, item.layers_dir)
+        mount.mount("overlay", item.layers_dir, "overlay", data=f"lowerdir={lower_layers(lower)}")
+        covers += 1
+        return _part(item.layers_dir, item)
     except ValueError:
         reason = f"the names of {len(item.layers)} layers do not fit in one page of mount options"
         raise StepError(0, f"cannot mount the image for {item.target}: {reason}") from None
     finally:
         os.chdir("/")
-    try:
-        return _part(item.layers_dir, item)
-    finally:
-        mount.umount_detach(item.layers_dir)
+        for _ in range(covers):
+            mount.umount_detach(item.layers_dir)
+
+
+def _cover_with_nothing(directory: str) -> None:
+    empty = mount.new_mount("tmpfs", {"source": "none", "mode": "755", "size": "4096"}, _ATTRIBUTES)
+    place = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    mount.move_mount(empty, place)
+    for descriptor in (empty, place):
+        os.close(descriptor)
 
 
 def _part(directory: str, item: ImageTree) -> int:

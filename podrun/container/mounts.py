@@ -163,7 +163,7 @@ def _fixed_directory(site: Site, target: str) -> int:
 
 
 def _directory(site: Site, target: str) -> int:
-    return _outside_proc(target, make_directories(site.root, target))
+    return _allowed(site, target, make_directories(site.root, target))
 
 
 def _place_for(site: Site, target: str, like: int) -> int:
@@ -185,7 +185,7 @@ def _place_for(site: Site, target: str, like: int) -> int:
     if stat.S_ISDIR(os.fstat(place).st_mode):
         os.close(place)
         raise StepError(errno.EISDIR, f"cannot mount a file on {target}: a directory is there")
-    return _outside_proc(target, place)
+    return _allowed(site, target, place)
 
 
 def _make_file(root: int, target: str, links: int = 40) -> None:
@@ -202,7 +202,11 @@ def _make_file(root: int, target: str, links: int = 40) -> None:
         os.close(directory)
 
 
-def _outside_proc(target: str, place: int) -> int:
+def _allowed(site: Site, target: str, place: int) -> int:
+    """`place`, closed if it is none. What covered the root would be seen by who joins, and not by who is there."""
+    if os.path.samestat(os.fstat(place), os.fstat(site.root)):
+        os.close(place)
+        raise StepError(errno.EBUSY, f"cannot mount on {target}: it is the root of the container")
     if target not in _PROC_FILES and statfs.file_system_type(place) == statfs.PROC_SUPER_MAGIC:
         os.close(place)
         raise StepError(errno.EPERM, f"cannot mount on {target}: it lies inside of /proc")

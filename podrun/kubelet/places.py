@@ -62,15 +62,19 @@ class PodPlace:
     def volume(self, kind: str, name: str) -> Path:
         return self.volumes / kind / name
 
+    def container(self, name: str) -> Path:
+        """What its runs write, volumes and logs apart."""
+        return self.pod_dir / "containers" / name
+
     def upper(self, container: str, attempt: int) -> Path:
         """The writable layer of one run, as image/snapshots.py lays it out."""
-        return self.pod_dir / "containers" / container / str(attempt) / "upper"
+        return self.container(container) / str(attempt) / "upper"
 
     def work(self, container: str, attempt: int) -> Path:
         return self.upper(container, attempt).parent / "work"
 
     def termination_log(self, container: str, attempt: int) -> Path:
-        return self.pod_dir / "containers" / container / f"{attempt}.termination-log"
+        return self.container(container) / f"{attempt}.termination-log"
 
     def log_file(self, container: str, attempt: int) -> Path:
         return self.log_dir / container / f"{attempt}.log"

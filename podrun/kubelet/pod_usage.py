@@ -27,7 +27,7 @@ class ContainerFigures:
 
 @dataclass(frozen=True, slots=True)
 class DiskFigures:
-    """Bytes by container (writable layer and logs) and by emptyDir; inodes of all of it."""
+    """Bytes by container (what it wrote, last words and logs included) and by emptyDir; inodes of all of it."""
 
     containers: dict[str, int]
     volumes: dict[str, int]
@@ -57,13 +57,13 @@ def whole(place: PodPlace, hierarchies: Hierarchies) -> ContainerFigures | None:
 
 def disk(pod: objects.Pod, life: PodLife, place: PodPlace) -> DiskFigures:
     used: dict[str, int] = {}
-    volumes: dict[str, int] = {}
-    inodes = 0
-    for name, container in life.containers.items():
-        layer = _measured(place.upper(name, container.attempt))
-        logs = _measured(place.log_dir / name)
-        used[name] = layer.bytes + logs.bytes
-        inodes += layer.inodes
+    etc = _measured(place.etc)  # containers write to these files, too
+    volumes = {"/etc": etc.bytes}  # no volume has such a name
+    inodes = etc.inodes
+    for name in life.containers:
+        written, logs = _measured(place.container(name)), _measured(place.log_dir / name)
+        used[name] = written.bytes + logs.bytes
+        inodes += written.inodes
     for volume in pod.spec.volumes:
         if volume.empty_dir is not None and not volume_places.is_in_memory(volume):
             measured = _measured(place.volume("empty-dir", volume.name))

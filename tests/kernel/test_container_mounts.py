@@ -292,6 +292,13 @@ def test_a_directory_and_a_file_are_not_mounted_on_each_other(pod: Stage, volume
     assert told.message == "cannot mount a file on /etc: a directory is there"
 
 
+@pytest.mark.parametrize("target", ["/", "/self", "/etc/.."])
+def test_nothing_covers_the_root(pod: Stage, volume: Path, target: str) -> None:
+    (pod.image / "self").symlink_to("/")
+    told = failure(pod, "ids", mounts=(Bind(str(volume), target),))
+    assert told.message == f"cannot mount on {target}: it is the root of the container"
+
+
 def test_a_working_directory_cannot_be_a_descriptor(pod: Stage) -> None:
     for cwd in (*(f"/proc/self/fd/{number}" for number in range(3, 12)), "/proc/self/cwd", "/proc/1/root"):
         told = failure(pod, "self", cwd=cwd)

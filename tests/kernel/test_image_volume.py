@@ -41,6 +41,8 @@ def test_all_layers_are_seen_and_none_can_be_changed(pod: Stage) -> None:
     for path in ("/img", "/one"):
         assert rows[path].startswith("ro,nosuid,nodev,noexec")
     assert len([path for path in rows if "layers" in path]) == 0, "what it was made of stays outside"
+    kinds = {row[4]: row[row.index("-") + 1] for row in map(str.split, lines[5:])}
+    assert {kinds["/img"], kinds["/one"]} == {"overlay"}, "no inode of a layer, on which a lease would be everybody's"
 
 
 def test_a_part_of_an_image_is_beneath_it(pod: Stage) -> None:

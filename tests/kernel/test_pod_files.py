@@ -8,7 +8,7 @@ import leases
 import pytest
 
 from podrun.api import objects
-from podrun.kubelet import pod_files
+from podrun.kubelet import pod_files, pod_life, pod_usage
 from podrun.kubelet.places import PodPlace
 from podrun.network.hosts import Names
 
@@ -35,3 +35,18 @@ def test_a_lease_on_a_managed_file_holds_up_no_kubelet(tmp_path: Path) -> None:
     with leases.held_on(message), pytest.raises(BlockingIOError):
         pod_files.make_termination_log(message)
     assert pod_files.termination_message(place, pod.spec, pod.spec.containers[0], 0, failed=True) == "last words"
+
+
+def test_what_a_program_writes_to_managed_files_counts_as_its_pods(tmp_path: Path) -> None:
+    place = PodPlace("u", tmp_path / "run", tmp_path / "pod", tmp_path / "log", "/none", "/none")
+    pod = objects.Pod(spec=objects.PodSpec(containers=(objects.Container(name="a", image="i"),)))
+    life = pod_life.born(pod, 0.0)
+    place.etc.mkdir(parents=True)
+    place.upper("a", 0).mkdir(parents=True)
+    before = pod_usage.disk(pod, life, place)
+    for path in (place.etc / "hosts", place.termination_log("a", 0)):
+        path.write_bytes(bytes(1 << 20))
+    after = pod_usage.disk(pod, life, place)
+    assert after.containers["a"] >= before.containers["a"] + (1 << 20)
+    assert sum(after.volumes.values()) >= sum(before.volumes.values()) + (1 << 20)
+    assert after.inodes == before.inodes + 2
