@@ -46,8 +46,9 @@ def wait(client: Client, pods: Sequence[Pod], timeout: float) -> None:
                 time.sleep(pause)
                 since, pause = _listed(client, awaited), RECONNECTING
     except TimeoutError:
-        for _, name in sorted(awaited.open):
+        for namespace, name in sorted(awaited.open):
             _say(f"error: timed out waiting for the condition on pods/{name}")
+            _say(f"hint: podrun describe pod {name}{'' if namespace == 'default' else f' -n {namespace}'}")
         raise QuietFailureError from None
 
 

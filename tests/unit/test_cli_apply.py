@@ -199,7 +199,7 @@ def test_wait_gives_up_when_its_time_is_over(server: PreparedServer, cli: Cli, m
     server.answer("GET /api/v1/pods", pod_list(pod("web")))
     server.watch("/api/v1/pods")
     run = cli("apply", "--wait", "--timeout=1ms", manifest)
-    assert run.err.endswith("error: timed out waiting for the condition on pods/web\n")
+    assert run.err.endswith("error: timed out waiting for the condition on pods/web\nhint: podrun describe pod web\n")
     assert run.code == 1
 
 
