@@ -10,6 +10,7 @@ from podrun.cli.describe_pieces import annotation_lines, pairs, resource_lines, 
 Json = dict[str, Any]
 
 NAMES = ("cpu", "memory", "ephemeral-storage")
+HUGE = "hugepages-"
 _ROLE = "node-role.kubernetes.io/"
 _SYSTEM = (
     ("Machine ID", "machineID"),
@@ -75,14 +76,16 @@ def _pods(table: Json, allocatable: Json) -> list[str]:
     rows = [row for row in table.get("rows") or [] if _phase(row["object"]) not in ("Succeeded", "Failed")]
     titles = ("Namespace", "Name\t", "CPU Requests", "CPU Limits", "Memory Requests", "Memory Limits", "Age")
     lines = [f"Non-terminated Pods:\t({len(rows)} in total)", *_headed(titles)]
-    kinds = [(name, kind) for name in NAMES for kind in ("requests", "limits")]
+    huge = sorted(name for name in allocatable if name.startswith(HUGE))
+    extended = sorted(name for name in allocatable if "/" in name)
+    kinds = [(name, kind) for name in (*NAMES, *huge, *extended) for kind in ("requests", "limits")]
     total = dict.fromkeys(kinds, 0.0)
     for row in rows:
         pod, asked = row["object"], []
         for name, kind in kinds:
             wanted = asked_by(pod["spec"], kind, name)
             total[name, kind] += wanted
-            if name != "ephemeral-storage":
+            if name in ("cpu", "memory"):
                 asked.append(_share(wanted, name, allocatable))
         metadata = pod["metadata"]
         lines.append(
@@ -90,9 +93,11 @@ def _pods(table: Json, allocatable: Json) -> list[str]:
         )
     lines += ["Allocated resources:", "  (Total limits may be over 100 percent, i.e., overcommitted.)"]
     lines += _headed(("Resource", "Requests", "Limits"))
-    for name in NAMES:
+    for name in (*NAMES, *huge):
         shares = [_share(total[name, kind], name, allocatable) for kind in ("requests", "limits")]
         lines.append("  " + "\t".join([name, *shares]))
+    for name in extended:
+        lines.append("  " + "\t".join([name, *(str(round(total[name, kind])) for kind in ("requests", "limits"))]))
     return lines
 
 
