@@ -1,15 +1,37 @@
-"""What may change in the node: labels, annotations, taints, whether pods are placed on it; nothing else."""
+"""What may change in the node: labels, annotations, taints, whether pods are placed on it, and its extended resources;
+nothing else."""
 
 from __future__ import annotations
 
 from msgspec.structs import replace
 
-from podrun.api import field_errors
+from podrun.api import field_errors, pod_resources, quantity
 from podrun.api import validate_names as names
 from podrun.api.objects import Node, Taint
 from podrun.api.validate_meta import check_meta, check_meta_update
 from podrun.api.validate_names import Errors
 from podrun.api.validate_scheduling import EFFECTS
+
+
+def advertised(new: Node, old: Node) -> Node:
+    """`old` with the extended resources of `new`: what else is in a node's status is the kubelet's to say, and it makes
+    available what somebody else says there is."""
+    extended = {name: amount for name, amount in new.status.capacity.items() if not pod_resources.is_native(name)}
+    status = old.status
+    capacity, allocatable = (
+        {name: amount for name, amount in resources.items() if pod_resources.is_native(name)} | extended
+        for resources in (status.capacity, status.allocatable)
+    )
+    return replace(old, status=replace(status, capacity=capacity, allocatable=allocatable))
+
+
+def check_node_resources(node: Node) -> Errors:
+    for name, amount in node.status.capacity.items():
+        path, parsed = f"status.capacity.{name}", quantity.parse(amount)
+        if parsed.nanos < 0:
+            yield field_errors.invalid(path, amount, "must be greater than or equal to 0")
+        if not pod_resources.is_native(name) and parsed.nanos % quantity.NANO:
+            yield field_errors.invalid(path, amount, "must be an integer")
 
 
 def check_node_update(new: Node, old: Node) -> Errors:

@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 import podrun
-from podrun.api import objects, pod_resources, quantity, times
+from podrun.api import objects, pod_resources, quantity, times, validate_node
 from podrun.kubelet import eviction, huge_pages
 from podrun.kubelet.eviction import Threshold
 
@@ -110,11 +110,12 @@ def renewed(known: objects.Node, fresh: objects.Node) -> objects.Node:
     labels = known.metadata.labels | fresh.metadata.labels
     before = {each.type: each for each in known.status.conditions}
     conditions = tuple(_since(before.get(each.type), each) for each in fresh.status.conditions)
+    renewed_status = replace(known, status=replace(fresh.status, conditions=conditions))
     return replace(
         known,
         metadata=replace(known.metadata, labels=labels),
         spec=replace(fresh.spec, taints=known.spec.taints, unschedulable=known.spec.unschedulable),
-        status=replace(fresh.status, conditions=conditions),
+        status=validate_node.advertised(known, renewed_status).status,
     )
 
 

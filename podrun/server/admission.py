@@ -145,6 +145,15 @@ def admit_change(new: objects.Object, old: objects.Object) -> objects.Object:
             raise status_errors.method_not_allowed()
 
 
+def admit_status(new: objects.Object, old: objects.Object) -> objects.Object:
+    """`old` with the status of `new`; of a node, with its extended resources. StatusError: invalid."""
+    if isinstance(new, objects.Node) and isinstance(old, objects.Node):
+        node = validate_node.advertised(new, old)
+        _refuse("Node", old.metadata.name, list(validate_node.check_node_resources(node)))
+        return node
+    return replace(old, status=getattr(new, "status", None))
+
+
 def admit_ephemeral_containers(new: objects.Object, old: objects.Object) -> objects.Object:
     """`old` with the ephemeral containers of `new`. StatusError: invalid."""
     if not isinstance(new, objects.Pod) or not isinstance(old, objects.Pod):

@@ -27,6 +27,7 @@ from podrun.server import (
 
 _ALL = "/api/v1/{resource}"
 _ONE = "/api/v1/{resource}/{name}"
+_NODE_STATUS = "/api/v1/{resource:nodes}/{name}/status"
 _NAMESPACED = "/api/v1/namespaces/{namespace}/{resource}"
 _NAMESPACED_ONE = "/api/v1/namespaces/{namespace}/{resource}/{name}"
 _PODS_ONE = "/api/v1/namespaces/{namespace}/{resource:pods}/{name}"
@@ -59,6 +60,9 @@ ROUTES: tuple[tuple[str, str, Function], ...] = (
     ("GET", _RESIZE, reading.get_one),
     ("PUT", _RESIZE, writing.put_resize),
     ("PATCH", _RESIZE, writing.patch_resize),
+    ("GET", _NODE_STATUS, reading.get_one),
+    ("PUT", _NODE_STATUS, writing.put_status),
+    ("PATCH", _NODE_STATUS, writing.patch_status),
     ("GET", f"{_NAMESPACED_ONE}/status", reading.get_one),
     ("PUT", f"{_NAMESPACED_ONE}/status", writing.put_status),
     ("PATCH", f"{_NAMESPACED_ONE}/status", writing.patch_status),

@@ -61,8 +61,9 @@ async def put_status(request: web.Request) -> web.StreamResponse:
     """Replace the status only."""
     _check_has_status(request)
     sent = await _sent(request)
-    status = getattr(sent, "status", None)
-    return answers.with_object(await _change(request, sent, lambda old: replace(old, status=status), durable=False))
+    return answers.with_object(
+        await _change(request, sent, lambda old: admission.admit_status(sent, old), durable=False)
+    )
 
 
 async def patch(request: web.Request) -> web.StreamResponse:
@@ -73,12 +74,8 @@ async def patch(request: web.Request) -> web.StreamResponse:
 
 async def patch_status(request: web.Request) -> web.StreamResponse:
     """Merge into the status only."""
-
-    def with_status(new: objects.Object, old: objects.Object) -> objects.Object:
-        return replace(old, status=getattr(new, "status", None))
-
     _check_has_status(request)
-    return await _merge(request, with_status, tuple(_MERGES), durable=False)
+    return await _merge(request, admission.admit_status, tuple(_MERGES), durable=False)
 
 
 async def put_resize(request: web.Request) -> web.StreamResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from cgroups import hierarchies
 from cgroups.group import Group
 from tests import wait
-from tests.pod import manifests
+from tests.pod import manifests, pods
 from tests.pod.conftest import MakeInstance
 from tests.pod.instance import Instance
 
@@ -49,6 +50,25 @@ def test_what_the_node_does_not_have_is_waited_for_by_name(node: Instance) -> No
         (condition,) = pod["status"]["conditions"]
         assert f"1 Insufficient {resource}. " in condition["message"]
         node.discard(name)
+
+
+def test_extended_resources_are_had_once_the_node_says_that_it_has_them(node: Instance) -> None:
+    (found,) = node.request("GET", "/api/v1/nodes")["items"]
+    path = f"/api/v1/nodes/{found['metadata']['name']}"
+    wanted = {"limits": {"example.com/dongle": "3"}}
+    for name in ("has", "waits"):
+        node.apply(manifests.pod(name, manifests.busybox(resources=wanted)))
+    # As in "Advertise Extended Resources for a Node" of Kubernetes' manual.
+    change = [{"op": "add", "path": "/status/capacity/example.com~1dongle", "value": "4"}]
+    node.request("PATCH", f"{path}/status", json.dumps(change).encode(), "application/json-patch+json")
+    node.wait_for("has", pods.is_ready, "to run with them")
+    pod = node.wait_for("waits", lambda each: each["status"].get("conditions"), "to be looked at")
+    assert "1 Insufficient example.com/dongle. " in pod["status"]["conditions"][0]["message"]
+    node.restart_kubelet()
+    assert node.request("GET", path)["status"]["allocatable"]["example.com/dongle"] == "4"
+    node.discard("has", grace=0)
+    node.wait_for("waits", pods.is_ready, "to run when they are free")
+    node.discard("waits", grace=0)
 
 
 def test_amounts_that_are_no_whole_bytes_are_warned_of(node: Instance) -> None:

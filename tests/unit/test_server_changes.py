@@ -237,6 +237,27 @@ def test_what_a_node_can_not_be_is_refused(tmp_path: Path, change: Json, message
     play(tmp_path, scenario)
 
 
+def test_a_nodes_status_takes_extended_resources_and_nothing_else(tmp_path: Path) -> None:
+    async def scenario(api: Api) -> None:
+        await with_node(api)
+        given = {"example.com/gpu": "4", "cpu": "64", "example.com/half": "2500m"}
+        answer = await patch(api, {"status": {"capacity": given}}, MERGE, f"{NODE}/status")
+        assert answer.status == 422
+        assert 'status.capacity.example.com/half: Invalid value: "2500m": must be an integer' in answer.json["message"]
+        del given["example.com/half"]
+        wish = {"status": {"capacity": given, "conditions": [{"type": "Ready", "status": "False"}]}}
+        assert (await patch(api, wish, MERGE, f"{NODE}/status")).status == 200
+        found = (await api.ask("GET", f"{NODE}/status")).json["status"]
+        assert found["allocatable"] == {"cpu": "2", "memory": "1Gi", "example.com/gpu": "4"}
+        assert found["capacity"] == {"example.com/gpu": "4"}
+        assert "conditions" not in found
+        gone = {"status": {"capacity": {"example.com/gpu": None}}}
+        assert (await patch(api, gone, MERGE, f"{NODE}/status")).status == 200
+        assert "example.com/gpu" not in (await api.ask("GET", NODE)).json["status"]["allocatable"]
+
+    play(tmp_path, scenario)
+
+
 def test_a_node_can_not_be_created(tmp_path: Path) -> None:
     async def scenario(api: Api) -> None:
         node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "x"}}
