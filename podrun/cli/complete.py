@@ -121,6 +121,10 @@ def _arguments(client: Client, line: _Line, arguments: list[str], current: str) 
     if line.verb in PODS_ONLY:
         files = [FILES] if line.verb == "cp" and ("/" in current or not current) and arguments else []
         return files or _names(client, resources.POD, line.namespace, current)
+    if line.verb in ("cordon", "uncordon"):
+        return _names(client, resources.NODE, "", current)
+    if line.verb == "taint":
+        return ["nodes"] if not arguments else _names(client, resources.NODE, "", "") if len(arguments) == 1 else []
     if line.verb == "image":
         return _image_arguments(client, line.arguments[0], arguments, current)
     if line.verb == "top" and arguments:

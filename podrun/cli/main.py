@@ -60,6 +60,14 @@ SECTIONS: tuple[tuple[str, dict[str, str]], ...] = (
             "cp": "Copy files and directories to and from containers",
         },
     ),
+    (
+        "Node Commands",
+        {
+            "cordon": "Mark node as unschedulable",
+            "uncordon": "Mark node as schedulable",
+            "taint": "Update the taints on one or more nodes",
+        },
+    ),
     ("Image Commands", {"image": "Pull, import, load, list, save and remove images"}),
     (
         "Other Commands",

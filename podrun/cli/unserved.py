@@ -5,7 +5,6 @@ from __future__ import annotations
 PODS_ALONE = "podrun runs Pods alone, and has no Deployments or other kinds that make them"
 NO_SERVICES = "podrun has no Services: a pod is reached at its address, by podrun port-forward or a hostPort"
 NO_USERS = "podrun has no users and roles: who may write to its socket, root, may do everything"
-UNSCHEDULABLE = """podrun patch node NAME -p '{"spec": {"unschedulable": true}}'"""
 
 COMMANDS = {
     "auth": NO_USERS,
@@ -13,8 +12,7 @@ COMMANDS = {
     "certificate": NO_USERS,
     "cluster-info": "podrun system info",
     "config": "podrun needs no kubeconfig: 'podrun options' lists the settings, which are in the environment",
-    "cordon": UNSCHEDULABLE,
-    "drain": f"{UNSCHEDULABLE}, then podrun delete pods -A --all",
+    "drain": "podrun cordon NODE, then podrun delete pods -A --all",
     "expose": NO_SERVICES,
     "kustomize": "kustomize build DIR | podrun apply -f -",
     "plugin": "podrun has no plugins",
@@ -22,8 +20,6 @@ COMMANDS = {
     "rollout": PODS_ALONE,
     "scale": PODS_ALONE,
     "set": "podrun edit, podrun patch and podrun apply change fields: the images of a running pod, and its resources",
-    "taint": """podrun patch node NAME -p '{"spec": {"taints": [{"key": "KEY", "effect": "NoSchedule"}]}}'""",
-    "uncordon": UNSCHEDULABLE.replace("true", "false"),
 }
 """By kubectl's verb."""
 

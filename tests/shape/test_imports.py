@@ -69,6 +69,7 @@ PURE = [
     "podrun/cli/process_tree.py",
     "podrun/cli/run_overrides.py",
     "podrun/cli/sorting.py",
+    "podrun/cli/taints.py",
     "podrun/container/plan.py",
     "podrun/controllers/binding.py",
     "podrun/controllers/ephemeral_volumes.py",

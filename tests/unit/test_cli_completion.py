@@ -55,6 +55,7 @@ def pods(server: PreparedServer) -> PreparedServer:
         (["create", "cm", "--from-l"], ["--from-literal"]),
         (["get", "pods", "-o", "custom"], ["custom-columns="]),
         (["apply", "-f", "x"], [":files"]),
+        (["taint", ""], ["nodes"]),
         (["get", "nonsense", ""], []),
         (["nonsense", ""], []),
     ],
