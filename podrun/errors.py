@@ -14,3 +14,10 @@ class PodrunError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+def in_words(error: Exception) -> str:
+    """What a user reads of an exception: Python's own text of an OSError begins with a number."""
+    if isinstance(error, OSError) and type(error).__module__ == "builtins" and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
+    return str(error)

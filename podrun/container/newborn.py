@@ -16,6 +16,7 @@ from typing import NoReturn, TypeVar
 
 from cgroups.errors import CgroupError
 from cgroups.group import Group
+from podrun.errors import in_words
 from podrun.linux import namespaces, pidfd, prctl, signal_mask
 from podrun.linux.clone3 import CloneFlag, clone3
 from podrun.linux.syscall import SyscallError
@@ -176,14 +177,9 @@ def _live(steps: Sequence[Callable[[B], None]], birth: B) -> NoReturn:
 
 def describe(step: str, error: BaseException) -> StartError:
     """An exception in the words that a user reads."""
-    number = (error.errno or 0) if isinstance(error, OSError) else 0
-    if isinstance(error, OSError) and type(error).__module__ == "builtins" and error.strerror:
-        text = f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
-    elif isinstance(error, OSError):
-        text = str(error)
-    else:
-        text = f"{type(error).__name__}: {error}"
-    return StartError(step, number, text[:_LONGEST_MESSAGE])
+    if not isinstance(error, OSError):
+        return StartError(step, 0, f"{type(error).__name__}: {error}"[:_LONGEST_MESSAGE])
+    return StartError(step, error.errno or 0, in_words(error)[:_LONGEST_MESSAGE])
 
 
 def with_cause(failure: StartError, group: Group) -> StartError:

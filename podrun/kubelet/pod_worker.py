@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from cgroups.group import Group
 from podrun.api import objects
 from podrun.api.instruments import Histogram
-from podrun.errors import PodrunError
+from podrun.errors import PodrunError, in_words
 from podrun.image import snapshots
 from podrun.kubelet import (
     app_armor,
@@ -502,7 +502,7 @@ class PodWorker:
                 await own_thread.run(partial(volumes.prepare, self.pod, self.place, memory, claimed))
                 await self._files.files(self.pod)  # what is missing is missed before there is a sandbox
         except (PodrunError, OSError) as error:
-            self._inbox.put_nowait(VolumesFailed(str(error)))
+            self._inbox.put_nowait(VolumesFailed(in_words(error)))
         else:
             self._inbox.put_nowait(VolumesReady())
 
@@ -515,7 +515,7 @@ class PodWorker:
         except (PodrunError, OSError) as error:
             if not pod_steps.is_deleted(self.pod):
                 measures.started_pods_errors.add()
-            self._inbox.put_nowait(SandboxUnmade(attempt, str(error)))
+            self._inbox.put_nowait(SandboxUnmade(attempt, in_words(error)))
         else:
             self._inbox.put_nowait(SandboxReady(attempt, addresses))
 
@@ -552,7 +552,7 @@ class PodWorker:
             with measures.operation("update_container"), measures.cgroup("update"):
                 await loop.run_in_executor(self._services.disk, self._sandbox.write_limits, steps, runs)
         except (PodrunError, OSError) as error:
-            self._inbox.put_nowait(ResizeWritten({}, str(error)))
+            self._inbox.put_nowait(ResizeWritten({}, in_words(error)))
         else:
             self._inbox.put_nowait(ResizeWritten(amounts))
 
@@ -570,7 +570,7 @@ class PodWorker:
                 plan = self._launcher.launch_plan(pod, spec, attempt, hostname, addresses)
         except (PodrunError, OSError) as error:
             reason = "CreateContainerConfigError" if isinstance(error, ConfigError) else "CreateContainerError"
-            self._inbox.put_nowait(LaunchRefused(container, attempt, reason, str(error)))
+            self._inbox.put_nowait(LaunchRefused(container, attempt, reason, in_words(error)))
             return
         try:
             with measures.operation("start_container") as failed:

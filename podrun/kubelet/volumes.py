@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from podrun.api import objects
-from podrun.errors import PodrunError
+from podrun.errors import PodrunError, in_words
 from podrun.kubelet import claims, id_ranges, mount_plan, volume_places
 from podrun.kubelet.claims import Claimed, ClaimedDirectory
 from podrun.kubelet.mount_plan import Source
@@ -35,7 +35,7 @@ def prepare(pod: objects.Pod, place: PodPlace, memory: int, claimed: Claimed) ->
                 _prepare(pod, volume, place, memory)
             _give_to_group(pod, volume, place, claimed)
         except (OSError, PodrunError) as error:
-            raise PodrunError(f'MountVolume.SetUp failed for volume "{volume.name}" : {error}') from error
+            raise PodrunError(f'MountVolume.SetUp failed for volume "{volume.name}" : {in_words(error)}') from error
 
 
 def _prepare(pod: objects.Pod, volume: objects.Volume, place: PodPlace, memory: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from podrun.errors import PodrunError
+from podrun.errors import PodrunError, in_words
 from podrun.network import addresses, bridge, conntrack, firewall, host_ports, links, senders
 from podrun.network.addresses import Address, Interface, Network
 from podrun.network.host_ports import HostPort, PortWish
@@ -149,7 +149,7 @@ class Wiring:
             self._ensure_firewall()
             self._apply_ports()
         except OSError as error:
-            raise PodrunError(f"cannot bind the pod to its address: {error}") from error
+            raise PodrunError(f"cannot bind the pod to its address: {in_words(error)}") from error
 
     def _sender(self, uid: str, held: tuple[Interface, ...]) -> Sender:
         return senders.of_pod(self._bridge, uid, [interface.ip for interface in held])

@@ -15,7 +15,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from podrun.api import objects
-from podrun.errors import PodrunError
+from podrun.errors import PodrunError, in_words
 from podrun.kubelet import downward, volume_files, volume_places
 from podrun.kubelet.account_tokens import Token
 from podrun.kubelet.happenings import Emit
@@ -67,8 +67,8 @@ class WrittenVolumes:
             except (LinkClosed, NoMemoryError):
                 pass  # without a sandbox nobody reads them
             except (PodrunError, OSError) as error:
-                if str(error) != self._complaint:
-                    self._complaint = str(error)
+                if in_words(error) != self._complaint:
+                    self._complaint = in_words(error)
                     self._emit(Emit("Warning", "FailedMount", self._complaint))
 
     async def close(self) -> None:

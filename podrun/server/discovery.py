@@ -18,6 +18,7 @@ KUBERNETES = ("1", "33")
 _VERBS = ("delete", "deletecollection", "get", "list", "watch")
 _CHANGING = ("patch", "update")
 _SUBRESOURCES = (
+    ("nodes/status", "Node", ("get", "patch", "update")),
     ("pods/attach", "PodAttachOptions", ("create", "get")),
     ("pods/ephemeralcontainers", "Pod", ("get", "patch", "update")),
     ("pods/exec", "PodExecOptions", ("create", "get")),
@@ -62,7 +63,7 @@ async def api_groups(request: web.Request) -> web.StreamResponse:
 async def core_resources(request: web.Request) -> web.StreamResponse:
     served = [_resource(kind) for kind in kinds.KINDS if kind.name in resources.SERVED]
     parts = [
-        {"name": name, "singularName": "", "namespaced": True, "kind": kind, "verbs": verbs}
+        {"name": name, "singularName": "", "namespaced": kind != "Node", "kind": kind, "verbs": verbs}
         for name, kind, verbs in _SUBRESOURCES
     ]
     return _answer({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "v1", "resources": served + parts})

@@ -97,21 +97,22 @@ def test_an_empty_dir_outlives_its_containers_and_a_host_path_the_pod(node: Inst
 
 
 @pytest.mark.parametrize(
-    ("type", "exists", "words"),
+    ("type", "place", "words"),
     [
-        ("Directory", False, "is not a directory"),
-        ("File", True, "is not a file"),
-        ("Socket", True, "is not a socket file"),
+        ("Directory", "absent", "hostPath type check failed: {} is not a directory"),
+        ("File", "", "hostPath type check failed: {} is not a file"),
+        ("Socket", "", "hostPath type check failed: {} is not a socket file"),
+        ("FileOrCreate", "absent/file", "{}: No such file or directory"),
     ],
 )
 def test_a_host_path_of_the_wrong_type_keeps_the_pod_waiting(
-    node: Instance, tmp_path: Path, type: str, exists: bool, words: str
+    node: Instance, tmp_path: Path, type: str, place: str, words: str
 ) -> None:
-    path = tmp_path if exists else tmp_path / "absent"
+    path = tmp_path / place
     volume = {"name": "v", "hostPath": {"path": str(path), "type": type}}
     name = f"wrong-{type.lower()}"
     node.apply(manifests.pod(name, volumes=[volume]))
-    expected = f'FailedMount MountVolume.SetUp failed for volume "v" : hostPath type check failed: {path} {words}'
+    expected = f'FailedMount MountVolume.SetUp failed for volume "v" : {words.format(path)}'
     wait.wait_until(lambda: expected in node.events(name), "the event FailedMount")
     assert pods.waiting(node.pod(name))["reason"] == "ContainerCreating"
     node.discard(name)
