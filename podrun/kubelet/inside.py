@@ -82,6 +82,9 @@ async def dial(pause: Group | None, port: int) -> socket.socket:
         except OSError as error:  # TimeoutError is one
             made.close()
             refusal = refusal or error
+        except asyncio.CancelledError:
+            made.close()
+            raise
     number = getattr(refusal, "errno", None)
     why = os.strerror(number).lower() if number else "it does not answer"
     raise PodrunError(f"cannot connect to port {port} inside the pod: {why}")
