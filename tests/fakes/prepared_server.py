@@ -15,6 +15,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 Query = dict[str, list[str]]
 
+HANG_UP = 0
+"""For the code of an answer: there is none, as when the kubelet is killed."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -63,6 +66,8 @@ class PreparedServer:
             missing = status(404, "NotFound", f"nothing is prepared for {method} {asked.path}")
             prepared = [(404, json.dumps(missing).encode(), "application/json")]
         code, body, type_ = prepared.pop(0) if len(prepared) > 1 else prepared[0]
+        if code == HANG_UP:
+            return
         connection.sendall(f"HTTP/1.0 {code} Prepared\r\nContent-Type: {type_}\r\n\r\n".encode() + body)
         connection.shutdown(SHUT_WR)
 

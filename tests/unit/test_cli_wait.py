@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.fakes.cli_runs import Cli, pod, pod_list
-from tests.fakes.prepared_server import PreparedServer
+from tests.fakes.prepared_server import HANG_UP, PreparedServer
 
 PODS = "/api/v1/namespaces/default/pods"
 MET = "pod/web condition met\n"
@@ -83,3 +83,13 @@ def test_what_is_not_met_is_said(server: PreparedServer, cli: Cli, arguments: li
     run = cli("wait", *arguments)
     assert run.code == 1
     assert run.err.startswith(said)
+
+
+def test_waiting_goes_on_with_the_next_kubelet(server: PreparedServer, cli: Cli) -> None:
+    server.answer(f"GET {PODS}/web", b"", HANG_UP)
+    server.answer(f"GET {PODS}/web", ready("False"))
+    server.answer(f"GET {PODS}", pod_list(ready("False")))
+    server.answer(f"WATCH {PODS}", b"", HANG_UP)
+    server.watch(PODS, ("MODIFIED", ready()))
+    run = cli("wait", "--for=condition=Ready", "pod/web", "--timeout=60s")
+    assert (run.out, run.err, run.code) == ("pod/web condition met\n", "", 0)
