@@ -226,15 +226,17 @@ class Group:
         if rules == devices.EVERYTHING:
             return
         try:
-            program = bpf.load_device_program(devices.program(rules))
+            group = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                group = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-                try:
-                    bpf.attach_device_program(group, program)
-                finally:
-                    os.close(group)
+                bpf.attach_device_program(group, _device_program(rules))
+            except OSError as error:
+                # The kernel does not attach one program to a group twice: it takes another one that says the same.
+                if error.errno != errno.EINVAL or rules not in _device_programs:
+                    raise
+                os.close(_device_programs.pop(rules))
+                bpf.attach_device_program(group, _device_program(rules))
             finally:
-                os.close(program)
+                os.close(group)
         except OSError as error:
             hint = "the kernel needs CONFIG_CGROUP_BPF, and the caller CAP_SYS_ADMIN"
             what = f"cannot limit the devices of control group {self.path}"
@@ -404,3 +406,14 @@ class Group:
             return self._places().oom_kills()
         except OSError as error:
             raise CgroupError(f"cannot read the OOM kills of control group {self.path}", error.errno or 0) from error
+
+
+_device_programs: dict[tuple[DeviceRule, ...], int] = {}
+"""Descriptors by rules. For the kernel to check and compile a program takes as long as to make all directories of a
+group, and the containers of a pod seldom differ."""
+
+
+def _device_program(rules: tuple[DeviceRule, ...]) -> int:
+    if rules not in _device_programs:
+        _device_programs[rules] = bpf.load_device_program(devices.program(rules))
+    return _device_programs[rules]
