@@ -103,6 +103,7 @@ ROUTES: tuple[tuple[str, str, Function], ...] = (
     ("GET", "/metrics/probes", metrics.probes),
     ("POST", f"/apis/{authorization.VERSION}/selfsubjectaccessreviews", authorization.review_access),
     ("POST", f"/apis/{authorization.VERSION}/selfsubjectrulesreviews", authorization.review_rules),
+    ("POST", f"/apis/{authorization.IDENTITY_VERSION}/selfsubjectreviews", authorization.review_identity),
     ("GET", _METRICS, metrics_api.resource_list),
     ("GET", f"{_METRICS}/pods", metrics_api.list_pods),
     ("GET", f"{_METRICS}/namespaces/{{namespace}}/pods", metrics_api.list_pods),

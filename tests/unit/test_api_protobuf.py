@@ -160,5 +160,7 @@ def test_who_reaches_the_socket_may_do_everything(tmp_path: Path) -> None:
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         asked = encoded("SelfSubjectAccessReview", b"", "authorization.k8s.io/v1")
         assert (await api.ask("POST", path, asked, Content_Type=PROTOBUF)).json["status"] == {"allowed": True}
+        identity = await api.ask("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", asked)
+        assert identity.json["status"]["userInfo"]["username"] == "root"
 
     play(tmp_path, scenario)
