@@ -25,16 +25,25 @@ def remove_tree(path: Path, aside: Path) -> None:
 
 
 def move(path: Path, aside: Path) -> Path:
-    """The first step alone: the new directory, for `remove_pool`. OSError."""
+    """The first step alone: the new directory, for `remove_pool`. OSError.
+
+    Where the disk has no room for a new directory, the tree's own becomes that.
+    """
     pool = aside / f"gone-{secrets.token_hex(8)}"
     with contextlib.suppress(FileNotFoundError):
-        pool.mkdir(mode=0o700)
-        _move_into(pool, path)
+        try:
+            pool.mkdir(mode=0o700)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            os.rename(path, pool)
+        else:
+            _move_into(pool, path)
     return pool
 
 
 def remove_pool(pool: Path) -> None:
-    """All that lies in directories of the directory `pool`, and all of these. OSError."""
+    """The directory `pool` with all that is in it. OSError."""
     while _flatten_all(pool):
         pass
     with contextlib.suppress(FileNotFoundError):
@@ -47,7 +56,10 @@ def _flatten_all(pool: Path) -> bool:
     with contextlib.suppress(FileNotFoundError), os.scandir(pool) as directories:
         for directory in directories:
             found = True
-            _flatten(directory.path, pool)
+            if directory.is_dir(follow_symlinks=False):
+                _flatten(directory.path, pool)
+            else:
+                os.unlink(directory.path)
     return found
 
 
