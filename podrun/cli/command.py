@@ -233,18 +233,19 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6,
 
 
 def read_duration(ctx: click.Context, parameter: click.Parameter, value: str) -> float:
-    """Seconds of a duration as Go writes it (time.ParseDuration): 5s, 2m30s, 1.5h, 0."""
+    """Seconds of a duration as Go writes it (time.ParseDuration): 5s, 2m30s, 1.5h, -1s, 0."""
     if value == "0":
         return 0.0
-    total, rest = 0.0, value
-    while rest or not value:
+    amount = value.removeprefix("-")
+    total, rest = 0.0, amount
+    while rest or not amount:
         number, rest = _split_after(rest, "0123456789.")
         unit, rest = _split_after(rest, "hmsuµn")
         if number in ("", ".") or number.count(".") > 1 or unit not in _UNITS:
             text = f'invalid argument "{value}" for "--{parameter.name}" flag: time: invalid duration "{value}"'
             raise click.UsageError(text, ctx)
         total += float(number) * _UNITS[unit]
-    return total
+    return total if amount == value else -total
 
 
 def _split_after(text: str, characters: str) -> tuple[str, str]:

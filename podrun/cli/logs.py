@@ -106,6 +106,8 @@ def command(
         raise PodrunError("only a selector (-l) or a POD name is allowed" if selector else NO_POD)
     if all_containers and container:
         raise PodrunError("--all-containers=true should not be specified with container name " + container)
+    if since < 0:
+        raise PodrunError("--since must be greater than 0")
     if since and since_time:
         raise PodrunError("at most one of `sinceTime` or `sinceSeconds` may be specified")
     if tail < -1:

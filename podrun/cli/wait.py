@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import click
 from podrun.cli import command as shared
 from podrun.cli import jsonpath, output, selecting, watching
 from podrun.cli.client import RECONNECTING, Client
-from podrun.cli.failures import StatusFailure, not_found
+from podrun.cli.failures import QuietFailureError, StatusFailure, not_found
 from podrun.cli.selecting import Choice, Named
 from podrun.errors import PodrunError
 
@@ -82,12 +83,19 @@ def command(session: shared.Session, choice: Choice, wish: str, timeout: float, 
     found = _present(client, selecting.find(client, choice), gone=isinstance(wanted, Gone))
     if not found and not isinstance(wanted, Gone):
         raise PodrunError("no matching resources found")
+    late: list[str] = []
     for one in found:
-        if isinstance(wanted, Gone):
-            _until_gone(client, one, deadline, once=once)
-            doing.done(one.title, "condition met", one.manifest or {})
-        else:
-            doing.done(one.title, "condition met", _until(client, one, wanted, deadline, once=once))
+        try:
+            if isinstance(wanted, Gone):
+                _until_gone(client, one, deadline, once=once)
+                doing.done(one.title, "condition met", one.manifest or {})
+            else:
+                doing.done(one.title, "condition met", _until(client, one, wanted, deadline, once=once))
+        except watching.TimedOutError as error:
+            late.append(error.message)  # of the others it is said how they are now
+    if late:
+        print("\n".join(f"error: {text}" for text in late), file=sys.stderr)
+        raise QuietFailureError
 
 
 def read_wish(text: str) -> Wanted:
@@ -200,7 +208,10 @@ def _until_gone(client: Client, one: Named, deadline: float, *, once: bool) -> N
         raise PodrunError(f"condition not met for {one.resource.plural}/{one.name}")
     uid = (one.manifest or {})["metadata"].get("uid", "")
     seconds = max(deadline - time.monotonic(), 0.001)
-    watching.await_gone(client, [(one.resource, one.namespace, one.name, uid)], seconds)
+    try:
+        watching.await_gone(client, [(one.resource, one.namespace, one.name, uid)], seconds)
+    except watching.TimedOutError:
+        raise _timed_out(one) from None
 
 
 def _until_there(client: Client, one: Named, deadline: float, *, once: bool) -> dict[str, Any]:
@@ -228,5 +239,5 @@ def _pause(one: Named, deadline: float) -> None:
     time.sleep(RECONNECTING)
 
 
-def _timed_out(one: Named) -> PodrunError:
-    return PodrunError(f"timed out waiting for the condition on {one.resource.plural}/{one.name}")
+def _timed_out(one: Named) -> watching.TimedOutError:
+    return watching.TimedOutError(f"timed out waiting for the condition on {one.resource.plural}/{one.name}")

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 EXPIRED = "Expired"
 
 
+class TimedOutError(PodrunError):
+    """It was not so before the time was over."""
+
+
 def changes(
     client: Client, path: str, query: Query, version: str, *, accept: str = JSON, deadline: float | None = None
 ) -> Iterator[dict[str, Any]]:
@@ -152,7 +156,7 @@ def show(request: Request, targets: Sequence[Target], look: output.Look, *, firs
 
 
 def await_gone(client: Client, gone: Sequence[tuple[Resource, str, str, str]], timeout: float) -> None:
-    """Until none of (resource, namespace, name, uid) is there. PodrunError: not within `timeout` seconds (0: ever)."""
+    """Until none of (resource, namespace, name, uid) is there. TimedOutError: not in `timeout` seconds (0: ever)."""
     deadline = time.monotonic() + timeout if timeout > 0 else None
     for resource, namespace, name, uid in gone:
         try:
@@ -161,7 +165,7 @@ def await_gone(client: Client, gone: Sequence[tuple[Resource, str, str, str]], t
                     raise TimeoutError
                 time.sleep(RECONNECTING)
         except TimeoutError:
-            raise PodrunError(f"timed out waiting for the condition on {resource.plural}/{name}") from None
+            raise TimedOutError(f"timed out waiting for the condition on {resource.plural}/{name}") from None
 
 
 def _is_gone(client: Client, resource: Resource, namespace: str, name: str, uid: str, deadline: float | None) -> bool:

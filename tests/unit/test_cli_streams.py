@@ -109,6 +109,7 @@ def test_who_has_ended_before_it_was_attached_to_is_read_from_its_log(
         (["logs", "web", "a", "-c", "a"], "error: only one of -c or an inline [CONTAINER] arg is allowed\n"),
         (["logs", "web", "-c", "x"], "error: container x is not valid for pod web\n"),
         (["logs", "nope"], 'error: error from server (NotFound): pods "nope" not found in namespace "default"\n'),
+        (["logs", "web", "--since=-1s"], "error: --since must be greater than 0\n"),
         (
             ["logs", "web", "--since=1x"],
             'error: invalid argument "1x" for "--since" flag: time: invalid duration "1x"\n',

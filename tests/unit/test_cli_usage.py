@@ -117,14 +117,14 @@ def test_output_that_cannot_be_written_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("5s", 5), ("2m30s", 150), ("1.5h", 5400), ("300ms", 0.3), ("0", 0), ("0s", 0)]
+    ("text", "seconds"), [("5s", 5), ("2m30s", 150), ("1.5h", 5400), ("300ms", 0.3), ("0", 0), ("0s", 0), ("-1s", -1)]
 )
 def test_durations_are_gos(text: str, seconds: float) -> None:
     parameter = click.Option(["--since"])
     assert command.read_duration(click.Context(main.podrun), parameter, text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("text", ["", "5", "s", "5 s", "-1s", "1s2"])
+@pytest.mark.parametrize("text", ["", "5", "s", "5 s", "--1s", "-", "1s2"])
 def test_other_durations_are_refused(text: str) -> None:
     with pytest.raises(click.UsageError, match="invalid duration"):
         command.read_duration(click.Context(main.podrun), click.Option(["--since"]), text)

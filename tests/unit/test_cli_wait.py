@@ -85,6 +85,17 @@ def test_what_is_not_met_is_said(server: PreparedServer, cli: Cli, arguments: li
     assert run.err.startswith(said)
 
 
+def test_who_is_late_does_not_hide_how_the_others_are(server: PreparedServer, cli: Cli) -> None:
+    for name in ("a", "b"):
+        server.answer(f"GET {PODS}/{name}", pod(name))
+    server.answer(f"GET {PODS}", pod_list({**ready("False"), "metadata": pod("a")["metadata"]}))
+    server.answer(f"GET {PODS}", pod_list({**ready(), "metadata": pod("b")["metadata"]}))
+    server.watch(PODS)
+    run = cli("wait", "pod/a", "pod/b", "--for=condition=Ready", "--timeout=1ns")
+    assert (run.out, run.code) == ("pod/b condition met\n", 1)
+    assert run.err == "error: timed out waiting for the condition on pods/a\n"
+
+
 def test_waiting_goes_on_with_the_next_kubelet(server: PreparedServer, cli: Cli) -> None:
     server.answer(f"GET {PODS}/web", b"", HANG_UP)
     server.answer(f"GET {PODS}/web", ready("False"))
