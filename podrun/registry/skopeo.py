@@ -13,6 +13,7 @@ _QUIET_PREFIXES = (
     r"initializing source [^ ]+: ",
     r"determining manifest MIME type for [^ ]+: ",
 )
+_LONGEST = 2000  # characters of a reason: a registry may answer with as much as it likes
 _KEPT = re.compile("(?i)(https?|no|all)_proxy|SSL_CERT_(FILE|DIR)")
 
 
@@ -86,6 +87,7 @@ def complaint(stderr: str, subject: str) -> Complaint:
     text = _unquoted(found[-1]) if found else stderr.strip().rpartition("\n")[2] or "skopeo failed without a word"
     for prefix in _QUIET_PREFIXES:
         text = re.sub(f"^{prefix}", "", text)
+    text = text[:_LONGEST]
     if re.search("manifest unknown|name unknown|repository name not known", text):
         return Complaint(f'failed to resolve reference "{subject}": {subject}: not found')
     if re.search("unauthorized|authentication required|access to the resource is denied|status code 40[13]", text):

@@ -52,6 +52,12 @@ def test_an_unreachable_registry_is_told_in_the_networks_words() -> None:
     assert skopeo.complaint("", "r/a:1").reason == "skopeo failed without a word"
 
 
+def test_a_registry_that_talks_without_end_is_cut_short() -> None:
+    found = skopeo.complaint(said("x" * 1_000_000 + " unauthorized"), "r/a:1")
+    assert len(found.reason) < 3000
+    assert len(skopeo.complaint("y" * 1_000_000, "r/a:1").reason) < 3000
+
+
 def test_only_proxies_and_certificates_of_the_environment_reach_skopeo() -> None:
     own = {
         "HOME": "/root",
