@@ -18,6 +18,9 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LONGEST_FILE_KEY = 128  # characters
 LARGEST_FILE_VALUE = 32 << 10  # bytes
 
+LONGEST = 1 << 17  # characters; no program can be given a string of as many bytes: MAX_ARG_STRLEN, execve(2)
+MOST = 2 << 20  # characters; nor all its arguments and variables together: ARG_MAX with the usual stack
+
 
 class UnresolvedError(PodrunError):
     """What a variable is taken from is not there, in the kubelet's words."""
@@ -39,10 +42,14 @@ def variables_of(pod: objects.Pod, container: objects.Container, sources: Source
     variables: dict[str, str] = {}
     for each in container.env_from:
         variables |= {each.prefix + key: value for key, value in _all_of(each, sources)}
+    size = sum(len(name) + len(value) for name, value in variables.items())
     for variable in container.env:
         value = _value(pod, container, variable, variables, sources)
         if value is not None:
             variables[variable.name] = value
+            size += len(variable.name) + len(value)
+        if size > MOST:
+            raise UnresolvedError(f"the environment variables are longer than the {MOST} bytes that a program can have")
     for name, value in variables.items():
         if "\0" in value:
             raise UnresolvedError(f"the environment variable {name} holds a null character")
@@ -135,15 +142,24 @@ def _text(secret: str, key: str, encoded: str) -> str:
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str:
-    """`$(NAME)` replaced where NAME is known and left where not; `$$` is a dollar sign that begins nothing."""
+    """`$(NAME)` replaced where NAME is known and left where not; `$$` is a dollar sign that begins nothing.
+
+    Of what becomes longer than LONGEST, the rest is left out: values may stand for each other over and over, and the
+    kernel will say that it is too long.
+    """
     pieces: list[str] = []
-    position = 0
+    position = size = 0
+    last = text.rfind(")")
     while (dollar := text.find("$", position)) >= 0 and dollar + 1 < len(text):
         pieces.append(text[position:dollar])
         following = text[dollar + 1]
-        if following == "(" and (close := text.find(")", dollar)) >= 0:
+        if following == "(" and dollar < last:
+            close = text.find(")", dollar)
             name = text[dollar + 2 : close]
             pieces.append(variables.get(name, f"$({name})"))
+            size += len(pieces[-1])
+            if size > LONGEST:
+                return "".join(pieces)[: LONGEST + 1]
             position = close + 1
         elif following == "(":
             pieces.append("$(")
@@ -153,6 +169,18 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
             position = dollar + 2
     pieces.append(text[position:])
     return "".join(pieces)
+
+
+def expand_all(words: Sequence[str], variables: Mapping[str, str]) -> list[str]:
+    """Each of them. PodrunError: together they become longer than MOST."""
+    expanded: list[str] = []
+    size = 0
+    for word in words:
+        expanded.append(expand(word, variables))
+        size += len(expanded[-1])
+        if size > MOST:
+            raise PodrunError(f"the command is longer than the {MOST} bytes that a program can be given")
+    return expanded
 
 
 def whole(image_env: Sequence[str], hostname: str, variables: Mapping[str, str], *, tty: bool) -> tuple[str, ...]:
@@ -169,8 +197,7 @@ def argv_of(
     container: objects.Container, entrypoint: Sequence[str], cmd: Sequence[str], variables: Mapping[str, str]
 ) -> tuple[str, ...]:
     """What is run: `command` replaces ENTRYPOINT and drops CMD, `args` replace CMD. PodrunError: nothing to run."""
-    command = [expand(word, variables) for word in container.command]
-    args = [expand(word, variables) for word in container.args]
+    command, args = expand_all(container.command, variables), expand_all(container.args, variables)
     argv = (*command, *args) if command else (*entrypoint, *(args or cmd))
     if not argv:
         raise PodrunError("no command specified")

@@ -42,7 +42,7 @@ def of_probe(probe: objects.Probe, container: objects.Container, address: str) -
     """`address` is the pod's. Raises UnknownPort."""
     if probe.exec is not None:
         variables = {variable.name: variable.value for variable in container.env}
-        return ExecTarget(tuple(environment.expand(word, variables) for word in probe.exec.command))
+        return ExecTarget(tuple(environment.expand_all(probe.exec.command, variables)))
     if probe.http_get is not None:
         return of_http(probe.http_get, container, address, "probe")
     if probe.tcp_socket is not None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from podrun.errors import PodrunError
 from podrun.kubelet import execution, probe_life, probe_targets
 from podrun.kubelet.probe_life import Key, Kind, Result, Wanted
 from podrun.kubelet.probe_targets import ExecTarget, GrpcTarget, Target, TcpTarget
@@ -135,7 +136,7 @@ class _Probe:
             if self._target is None:
                 self._target = probe_targets.of_probe(self._spec, self._wanted.container, self._wanted.address)
             return await self._carry_out(self._target, float(self._spec.timeout_seconds))
-        except probe_targets.UnknownPort as error:
+        except (probe_targets.UnknownPort, PodrunError) as error:
             return Errored(str(error))
         except Exception as error:
             logger.exception("%s probe of container %s", self._wanted.kind, self._wanted.container.name)

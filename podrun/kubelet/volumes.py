@@ -34,7 +34,7 @@ def prepare(pod: objects.Pod, place: PodPlace, memory: int, claimed: Claimed) ->
             else:
                 _prepare(pod, volume, place, memory)
             _give_to_group(pod, volume, place, claimed)
-        except (OSError, PodrunError) as error:
+        except (OSError, PodrunError, ValueError) as error:  # ValueError: a path with a null character
             raise PodrunError(f'MountVolume.SetUp failed for volume "{volume.name}" : {in_words(error)}') from error
 
 
@@ -106,7 +106,7 @@ def _make_subpath(spec: objects.Container, mount: objects.VolumeMount, volume: s
     """The kubelet tells no more than this: the rest may be about files of the machine."""
     try:
         subpaths.make(volume, path, owner)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a path with a null character
         logger.warning("cannot prepare subpath %s of %s: %s", path, volume, error)
         text = f'failed to prepare subPath for volumeMount "{mount.name}" of container "{spec.name}"'
         raise PodrunError(text) from error

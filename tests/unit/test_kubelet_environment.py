@@ -88,6 +88,21 @@ env:
     }
 
 
+def test_values_that_stand_for_each_other_over_and_over_stay_bounded() -> None:
+    """A billion laughs, which no program could be given."""
+    lines = ['env:\n- {name: A0, value: "ha"}']
+    lines += [f'- {{name: A{level}, value: "{f"$(A{level - 1})" * 100}"}}' for level in range(1, 12)]
+    found = variables("\n".join(lines))
+    assert found["A2"] == "ha" * 10_000
+    assert len(found["A11"]) == environment.LONGEST + 1
+    long = {"A": "x" * environment.LONGEST}
+    with pytest.raises(environment.UnresolvedError, match="environment variables are longer"):
+        variables("\n".join([*lines, *(f'- {{name: B{number}, value: "$(A11)"}}' for number in range(20))]))
+    with pytest.raises(PodrunError, match="the command is longer"):
+        environment.expand_all(["$(A)"] * 100_000, long)
+    assert environment.expand("$(" * 500_000, {}) == "$(" * 500_000
+
+
 def test_every_field_of_the_pod_can_be_asked_for() -> None:
     fields = {
         "metadata.name": "web",
