@@ -61,9 +61,14 @@ def command(options: argparse.Namespace, words: list[str]) -> list[str]:
         selection = ["-m", "vm and not systemd", "tests/kernel", "tests/pod"]
     if any(Path(word.partition("::")[0]).exists() for word in words):
         selection = selection[:2]
-    pytest = [f"{PROJECT}/.venv/bin/python", "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    pytest = [f"{PROJECT}/.venv/bin/python", "-m", "pytest", "-p", "no:cacheprovider", *workers(options)]
     fixed = ["--junit-xml=/job/results/junit.xml", "-o", "faulthandler_timeout=600", *colour()]
     return [*pytest, *fixed, *selection, *words]
+
+
+def workers(options: argparse.Namespace) -> list[str]:
+    """As many as the VM has processors; the tests of the service share the one systemd."""
+    return ["-p", "no:xdist"] if options.systemd else ["-n", "2", "--dist", "loadfile"]
 
 
 def colour() -> list[str]:
