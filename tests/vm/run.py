@@ -43,7 +43,7 @@ def arguments() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--all", action="store_true", help="all tests, not only the ones meant for cgroup v2")
     parser.add_argument("--systemd", action="store_true", help="boot with systemd and run the tests marked so")
     parser.add_argument("--shell", metavar="COMMAND", help="run this instead of pytest")
-    parser.add_argument("--memory", type=int, default=2048, help="of the VM, in MiB")
+    parser.add_argument("--memory", type=int, default=3072, help="of the VM, in MiB")
     parser.add_argument("--accelerator", default="tcg,thread=multi", help="of QEMU: `kvm` where that works")
     parser.add_argument("--limit", type=int, default=3600, help="seconds until the VM is ended")
     return parser.parse_known_args()
