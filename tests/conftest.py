@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -17,6 +18,9 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 os.environ.setdefault(names.VARIABLE, names.new_suite())
+
+# Who is started in the background ignores Ctrl-C, and so would all the commands that are tested.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BEFORE = pytest.StashKey[set[str]]()
 DIRECTORY = pytest.StashKey[Path]()

@@ -23,9 +23,9 @@ class _Inspect(ModuleType):
             return cleaned
         return text.expandtabs().lstrip()
 
-    def signature(self, described: Any) -> Any:
+    def signature(self, described: Any, **options: Any) -> Any:
         """Dataclasses without a docstring get one of it when they are made, which nobody here reads."""
-        return "" if sys.modules.get("inspect") is self else self._real().signature(described)
+        return "" if sys.modules.get("inspect") is self else self._real().signature(described, **options)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real(), name)

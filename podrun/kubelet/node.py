@@ -8,6 +8,7 @@ import socket
 from collections.abc import Collection
 from pathlib import Path
 
+import psutil
 from msgspec.structs import replace
 
 import podrun
@@ -49,12 +50,7 @@ def masked_paths() -> tuple[str, ...]:
 
 
 def memory_bytes() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-def _disk_bytes(root: Path) -> int:
-    found = os.statvfs(root)
-    return found.f_blocks * found.f_frsize
+    return int(psutil.virtual_memory().total)
 
 
 def boot_id() -> str:
@@ -73,7 +69,7 @@ def node(
     capacity = {
         "cpu": str(os.cpu_count() or 1),
         "memory": quantity.canonical(f"{memory_bytes() // 1024}Ki"),
-        "ephemeral-storage": quantity.canonical(f"{_disk_bytes(root) // 1024}Ki"),
+        "ephemeral-storage": quantity.canonical(f"{psutil.disk_usage(str(root)).total // 1024}Ki"),
         "pods": str(MOST_PODS),
     }
     capacity |= {

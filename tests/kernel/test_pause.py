@@ -54,7 +54,8 @@ def test_pause_is_called_pause_and_has_left_everything_behind(pod: Stage) -> Non
     pid = pod.make_sandbox()["pid"]
     wait_until(lambda: status_of(pid)["VmData"] == "0 kB", "pause to become its program")
     wait_until(lambda: status_of(pid)["Name"] == "pause", "it to take its name")
-    assert Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0") == b"/pause"
+    command_line = Path(f"/proc/{pid}/cmdline")
+    wait_until(lambda: command_line.read_bytes().rstrip(b"\0") == b"/pause", "its command line to be there")
     status = status_of(pid)
     assert status["Uid"].split() == status["Gid"].split() == ["65535"] * 4
     assert status["Groups"] == ""
