@@ -37,8 +37,7 @@ def _rows(*fields: str) -> tuple[Row, ...]:
 METADATA = _rows("finalizers", "owner_references")
 
 SPEC = (
-    *_rows("overhead"),
-    *_rows("resource_claims", "runtime_class_name"),
+    *_rows("resource_claims"),
     Row("os", (objects.PodOS(name="linux"),)),
 )
 

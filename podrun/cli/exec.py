@@ -88,7 +88,7 @@ def command(
     pod = client.get(path)
     query: Query = {
         "command": argv,
-        "container": containers.choose(pod, container),
+        "container": container or containers.choose(pod, ""),
         "stdin": stdin,
         "stdout": True,
         "stderr": not raw,

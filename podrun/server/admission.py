@@ -42,6 +42,7 @@ def admit(new: objects.Object, kind: kinds.Kind, namespace: str) -> objects.Obje
             if validate_update.MIRROR in metadata.annotations:
                 raise status_errors.forbidden("pods", metadata.name, "only the kubelet may create mirror pods")
             _check_priority(new)
+            _check_runtime_class(new)
             pod = defaults.default_pod(replace(new, metadata=metadata, status=objects.PodStatus(phase="Pending")))
             _refuse("Pod", metadata.name, [*validate.validate_pod(pod), *supported.unsupported(pod)])
             status = objects.PodStatus(phase="Pending", qos_class=pod_resources.qos_class(pod.spec))
@@ -91,6 +92,17 @@ def _check_priority(pod: objects.Pod) -> None:
             f"priority admission controller computed {computed} from the given PriorityClass name"
         )
         raise status_errors.forbidden("pods", pod.metadata.name, why)
+
+
+def _check_runtime_class(pod: objects.Pod) -> None:
+    """As the admission plugin RuntimeClass, where there is none. StatusError."""
+    why = ""
+    if pod.spec.runtime_class_name is not None:
+        why = f'RuntimeClass "{pod.spec.runtime_class_name}" not found'
+    elif pod.spec.overhead:
+        why = "Pod Overhead set without corresponding RuntimeClass defined Overhead"
+    if why:
+        raise status_errors.forbidden("pods", pod.metadata.name, f"pod rejected: {why}")
 
 
 def admit_local(new: objects.Object) -> objects.Object:

@@ -39,7 +39,7 @@ spec:
         (POD.replace('image: "busybox:1"', "command: [x]"), ["spec.containers[0].image: Required value"]),
         (
             POD.replace("spec:", "spec:\n  runtimeClassName: kata"),
-            ["spec.runtimeClassName: Forbidden: podrun does not carry"],
+            ['pods "bad" is forbidden: pod rejected: RuntimeClass "kata" not found'],
         ),
         ("a: &a [x]\nb: &b [*a,*a]\n" + "".join(f"c{n}: &c{n} [*b,*b]\n" for n in range(9)), []),
     ],

@@ -75,7 +75,7 @@ def test_it_is_in_the_containers_namespaces_and_control_group(target: Instance) 
 def test_an_unknown_container_is_refused_and_the_first_is_the_default(target: Instance) -> None:
     unknown = target.exec(POD, "true", container="nobody", check=False)
     assert unknown.returncode == 1
-    assert f"container nobody is not valid for pod {POD}" in unknown.stderr
+    assert unknown.stderr == f"Error from server (BadRequest): container nobody is not valid for pod {POD}\n"
     default = target.exec(POD, "pwd")
     assert default.stdout == "/var/www\n"
     assert "Defaulted container" in default.stderr

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from podrun.api import objects
 from podrun.server.applying import LAST_APPLIED
 from tests.fakes.api_server import PODS, Answer, Api, play, pod, running
@@ -196,11 +198,27 @@ def test_one_invalid_object_keeps_all_from_being_stored(tmp_path: Path) -> None:
 def test_fields_not_carried_out_are_refused_by_name(tmp_path: Path) -> None:
     async def scenario(api: Api) -> None:
         wish = pod()
-        wish["spec"]["runtimeClassName"] = "gvisor"
+        wish["spec"]["resourceClaims"] = [{"name": "gpu", "resourceClaimName": "gpu"}]
         refused = await result(api, wish)
-        assert (
-            "spec.runtimeClassName: Forbidden: podrun does not carry out this field yet" in refused["error"]["message"]
-        )
+        assert "spec.resourceClaims: Forbidden: podrun does not carry out this field yet" in refused["error"]["message"]
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        ("runtimeClassName", "gvisor", 'RuntimeClass "gvisor" not found'),
+        ("overhead", {"cpu": "1"}, "Pod Overhead set without corresponding RuntimeClass defined Overhead"),
+    ],
+)
+def test_there_are_no_runtime_classes(tmp_path: Path, field: str, value: object, why: str) -> None:
+    async def scenario(api: Api) -> None:
+        wish = pod("a")
+        wish["spec"][field] = value
+        refused = await result(api, wish)
+        assert (refused["error"]["code"], refused["error"]["reason"]) == (403, "Forbidden")
+        assert f'pods "a" is forbidden: pod rejected: {why}' in refused["error"]["message"]
 
     play(tmp_path, scenario)
 
