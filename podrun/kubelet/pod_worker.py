@@ -536,8 +536,7 @@ class PodWorker:
         with self._services.measures.operation("stop_podsandbox"):
             await self._sandbox.leave(self.pod)
         if self.life.final:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._services.disk, self._sandbox.remove_volumes)
+            await own_thread.run(self._sandbox.remove_volumes)
         self._inbox.put_nowait(SandboxLeft())
 
     async def _ensure_image(self, container: str) -> None:
