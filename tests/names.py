@@ -19,6 +19,14 @@ def suite() -> str:
     return os.environ[VARIABLE]
 
 
+_given: set[str] = set()
+
+
 def unique(prefix: str) -> str:
     """A name that no other test meets: `prefix` and ten letters (interface names, 15 at most, leave five for it)."""
-    return prefix + suite() + "".join(secrets.choice(LETTERS) for _ in range(4))
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    while True:
+        name = prefix + suite() + LETTERS[int(worker)] + "".join(secrets.choice(LETTERS) for _ in range(3))
+        if name not in _given:
+            _given.add(name)
+            return name
