@@ -27,6 +27,14 @@ class _Inspect(ModuleType):
         """Dataclasses without a docstring get one of it when they are made, which nobody here reads."""
         return "" if sys.modules.get("inspect") is self else self._real().signature(described, **options)
 
+    def get_annotations(self, described: type) -> dict[str, Any]:
+        """As dataclasses ask from Python 3.12 on."""
+        return dict(vars(described).get("__annotations__", {}))
+
+    def unwrap(self, function: Any) -> Any:
+        """As dataclasses with slots ask from Python 3.14 on."""
+        return self._real().unwrap(function) if hasattr(function, "__wrapped__") else function
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real(), name)
 
