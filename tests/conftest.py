@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -62,8 +63,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     found = what_is_left(config.stash.get(BEFORE, None), directory)
     if found:
         report_leaks(session, found)
-    elif directory is not None and not os.environ.get("PODRUN_TEST_KEEP"):
+    if directory is None or os.environ.get("PODRUN_TEST_KEEP"):
+        return
+    if not found:
         shutil.rmtree(directory, ignore_errors=True)
+    with contextlib.suppress(OSError):  # what is left in it is there to be looked at
+        directory.rmdir()
 
 
 def what_is_left(before: set[str] | None, directory: Path | None) -> list[str]:
