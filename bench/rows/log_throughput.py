@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,10 +65,12 @@ def _seconds(log: Path) -> float:
     said: list[str] = []
 
     def has_ended() -> bool:
-        if not log.exists():
+        try:
+            file = log.open("rb")
+        except FileNotFoundError:  # not there yet, or being rotated
             return False
-        with log.open("rb") as file:
-            file.seek(max(log.stat().st_size - 200, 0))
+        with file:
+            file.seek(max(os.fstat(file.fileno()).st_size - 200, 0))
             said[:] = file.read().decode().partition(" flood ")[2].split()
         return len(said) == 2
 
