@@ -16,7 +16,6 @@ from pathlib import Path
 
 from podrun.errors import PodrunError
 from podrun.image import choice, manifests
-from podrun.image.errors import BadImage
 from podrun.image.images import Image
 from podrun.image.references import Reference
 from podrun.image.store import Images
@@ -146,14 +145,14 @@ class Pulls:
         try:
             async with self._slots:
                 began = time.monotonic()
-                with self._source(reference, credential) as source:
+                with self._images.explained("pull it"), self._source(reference, credential) as source:
                     image = await self._resolve(reference, source, partial(self._tell, key))
                 return Pulled(image, time.monotonic() - began)
         except PullError as error:
             text = f'failed to pull and unpack image "{full}": {error.message}'
             raise PullError(text, error.hint, refused=error.is_refused, unavailable=error.is_unavailable) from error
-        except (BadImage, PodrunError) as error:
-            text = error.message if isinstance(error, PodrunError) else str(error)
+        except PodrunError as error:
+            text = error.message.removeprefix("cannot pull it: ")
             raise PullError(f'failed to pull and unpack image "{full}": {text}', error.hint) from error
 
     def _tell(self, key: tuple[str, Credential | None], progress: Progress) -> None:
@@ -171,8 +170,6 @@ class Pulls:
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
                 file.write(credentials.auth_file(registry, credential))
             yield Source(reference.repository, skopeo.is_secure(registry, self._insecure), str(path))
-        except OSError as error:
-            raise PullError(f"{error.filename}: {error.strerror}") from error
         finally:
             path.unlink(missing_ok=True)
 

@@ -7,6 +7,7 @@ skopeo fetches into a directory of its own beside the layout; each layer is unpa
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import select
@@ -33,6 +34,7 @@ from podrun.registry.unpacking import Unpacking
 
 LOOK = 0.05  # seconds between looks at what skopeo has fetched
 MOST_PROCESSES = 4
+LONGEST_COMPLAINT = 1 << 20  # bytes of what skopeo says on stderr
 
 
 class SkopeoFailed(Exception):
@@ -53,6 +55,7 @@ class Transfer:
         self._working: dict[str, Unpacking] = {}  # by diff id
         self._unpacked: dict[str, tuple[Path, dict[int, str]]] = {}
         self._told = Progress(-1, 0, 0, 0)
+        self._complaint = os.memfd_create("complaint")  # a memory file: a disk may be full
 
     def run(self) -> None:
         """SkopeoFailed, BadImage, OSError, PodrunError."""
@@ -111,15 +114,14 @@ class Transfer:
             if os.getppid() != parent:
                 os._exit(1)
 
-        with (self._directory / "complaint").open("wb") as complaint:
-            copying = subprocess.Popen(
-                command,
-                env=skopeo.environment(os.environ),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=complaint,
-                preexec_fn=die_with_us,  # no thread but ours
-            )
+        copying = subprocess.Popen(
+            command,
+            env=skopeo.environment(os.environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._complaint,
+            preexec_fn=die_with_us,  # no thread but ours
+        )
         try:
             yield copying
         finally:
@@ -136,7 +138,7 @@ class Transfer:
             while True:
                 fetched = copying.poll() == 0
                 if copying.returncode not in (None, 0):
-                    raise self._failure((self._directory / "complaint").read_bytes())
+                    raise self._failure(os.pread(self._complaint, LONGEST_COMPLAINT, 0))
                 for diff_id, layer in list(missing.items()):
                     if len(self._working) < slots and (self._blobs / _hex(layer)).exists():
                         self._working[diff_id] = unpacking.start(
@@ -199,8 +201,9 @@ class Transfer:
 
     def _failure(self, stderr: bytes) -> Exception:
         text = stderr.decode(errors="replace")
-        if "no space left on device" in text:
-            return OSError(28, os.strerror(28))
+        for number in (errno.ENOSPC, errno.EDQUOT):
+            if os.strerror(number).lower() in text:
+                return OSError(number, os.strerror(number))
         return SkopeoFailed(skopeo.complaint(text, self._job.names[0]))
 
 
