@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+from podrun.cli import interrupts
 from podrun.cli.failures import StatusFailure
 from podrun.errors import PodrunError
 
@@ -95,6 +96,7 @@ class Stream:
     def __init__(self, connection: Socket, rest: bytes, headers: Mapping[str, str] | None = None) -> None:
         """`headers` have lower-case names."""
         self._connection = connection
+        self._limit: float | None = None
         self._rest = rest
         self.headers = headers or {}
 
@@ -123,13 +125,14 @@ class Stream:
 
     def limit(self, seconds: float | None) -> None:
         """TimeoutError from reading after so long without a byte; None: never."""
-        self._connection.settimeout(seconds)
+        self._limit = seconds
 
     def read(self) -> bytes:
         """Some bytes; none at the end."""
         if self._rest:
             piece, self._rest = self._rest, b""
             return piece
+        interrupts.wait_readable(self.fileno(), self._limit)
         try:
             return self._connection.recv(_PIECE)
         except ConnectionError:

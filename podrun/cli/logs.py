@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import click
 
 from podrun.cli import command as shared
-from podrun.cli import containers, resources
+from podrun.cli import containers, interrupts, resources
 from podrun.cli.client import Client, Query
 from podrun.cli.failures import StatusFailure
 from podrun.cli.log_stream import LogStream
@@ -239,8 +239,10 @@ class _Reader:
             poll = select.poll()
             for log, _ in open_:
                 poll.register(log, select.POLLIN)
+            interrupts.watch(poll)
             holding = {log.fileno() for log, _ in open_ if log.holds_bytes}
             ready = holding | {descriptor for descriptor, _ in poll.poll(0 if holding else None)}
+            interrupts.take_note()
             for log, lines in [one for one in open_ if one[0].fileno() in ready]:
                 out.write(lines.take(self._read(log)))
                 if log.ended:

@@ -13,6 +13,7 @@ from _socket import socket as Socket
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from podrun.cli import interrupts
 from podrun.cli.client import connect, receive_descriptors
 from podrun.cli.detaching import Detacher
 from podrun.errors import PodrunError
@@ -150,6 +151,7 @@ class _Copying:
         if self.ends.input is not None:
             os.set_blocking(self.ends.input, False)
             self._want(_STDIN, select.POLLIN)
+        interrupts.watch(self._poll)
         sys.stdout.flush()
         try:
             while (code := self._code()) is None and not self._detacher.is_detached:
@@ -184,8 +186,10 @@ class _Copying:
         return None
 
     def _serve(self, descriptor: int, events: int) -> None:
+        if descriptor == interrupts.noted():
+            interrupts.take_note()
         if descriptor not in self._interests:
-            return  # an earlier one of this round has ended it
+            return  # it is that one, or an earlier one of this round has ended it
         if descriptor == self._connection.fileno():
             self._listen()
         elif descriptor == _STDIN and descriptor not in self.ends.outputs:
