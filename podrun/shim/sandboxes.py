@@ -75,6 +75,19 @@ class Sandbox:
         if self.stage is not Stage.OVER:
             self._group.kill()
 
+    def is_ending(self) -> bool:
+        """Whether pause, which has held, does so no more, though its end is not recorded yet.
+
+        It has left its namespaces by then; the rest of its end waits, in a PID namespace of the pod, for all others.
+        """
+        if self.handles.pause < 0:
+            return True
+        try:
+            namespaces.inode(self._pid, "net")
+        except OSError:
+            return True
+        return False
+
     def _born(self, outcome: Outcome) -> None:
         match outcome:
             case newborn.StartError():

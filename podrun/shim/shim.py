@@ -57,6 +57,7 @@ class Shim:
         self._execs = Execs(self._loop, self._main_program)
         self._attachments: dict[Connection, list[tuple[runs.Run, Attachment]]] = {}
         self._asked: dict[Key, list[tuple[Connection, int]]] = {}
+        self._too_late: list[tuple[Connection, int, plan.LaunchPlan]] = []  # asked while the sandbox was ending
         self._leavers: list[tuple[Connection, int]] = []
         self._is_leaving = False
         self._write_again: Timer | None = None
@@ -114,6 +115,10 @@ class Shim:
         for connection in tuple(self._connections):
             if connection.follows:
                 connection.send(0, numbered)
+        if isinstance(numbered.fact, facts.SandboxEnded):
+            too_late, self._too_late = self._too_late, []
+            for connection, id, launch_plan in too_late:
+                self._launch(connection, id, launch_plan)
 
     def _answer(self, key: Key, fact: facts.Fact) -> None:
         for connection, id in self._asked.pop(key, ()):
@@ -230,6 +235,8 @@ class Shim:
             return
         if self._sandbox is None or self._sandbox.stage is not sandboxes.Stage.HOLDING:
             connection.refuse(id, f'launch "{launch_plan.container}": there is no sandbox')
+        elif self._sandbox.is_ending():
+            self._too_late.append((connection, id, launch_plan))
         elif any(run.plan.container == launch_plan.container for run in self._living_runs()):
             connection.refuse(id, f'launch "{launch_plan.container}": an earlier attempt still runs')
         elif (target := self._target_of(launch_plan)) is None:

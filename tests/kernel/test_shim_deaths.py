@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 import signal
 import time
@@ -121,6 +122,39 @@ def test_the_end_of_pause_is_told_and_another_sandbox_can_follow(shim: Client, p
     shim.fact(facts.Exited)
     assert isinstance(shim.ask(messages.MakeSandbox(pod.sandbox_plan(attempt=2))), facts.SandboxStarted)
     assert isinstance(shim.ask(messages.Launch(pod.launch_plan("true", attempt=1))), facts.Started)
+
+
+@pytest.mark.parametrize("pid", [NamespaceMode.PRIVATE, NamespaceMode.POD])
+def test_who_asks_while_pause_is_dying_is_answered_after_its_end_is_told(
+    server: ForkServer, pod: Pod, pid: NamespaceMode
+) -> None:
+    """With a PID namespace of the pod, pause takes all others with it, and is there until the shim has reaped them."""
+    shim_pid = pod.fork(server)
+    shim = pod.connect()
+    shim.follow()
+    pause = shim.ask(messages.MakeSandbox(pod.sandbox_plan(pid=pid))).pid
+    shim.ask(messages.Launch(pod.launch_plan("sleep", "1000", pid=pid)))
+    os.kill(shim_pid, signal.SIGSTOP)
+    os.kill(pause, signal.SIGKILL)
+    wait_until(lambda: not namespaces_of(pause), "pause to be on its way")
+    asked = shim.send(messages.Launch(pod.launch_plan("true", container="late", pid=pid)))
+    os.kill(shim_pid, signal.SIGCONT)
+    refused = shim.reply(asked)
+    assert isinstance(refused, messages.Refused), refused
+    assert any(isinstance(numbered.fact, facts.SandboxEnded) for numbered in shim.facts)
+    assert not any(isinstance(fact, facts.StartFailed) for fact in pod.facts())
+    shim.ask(messages.Kill("main", 0))
+    shim.fact(facts.Exited, container="main")
+    assert isinstance(shim.ask(messages.MakeSandbox(pod.sandbox_plan(attempt=2))), facts.SandboxStarted)
+    assert isinstance(shim.ask(messages.Launch(pod.launch_plan("true", container="late"))), facts.Started)
+    shim.close()
+
+
+def namespaces_of(pid: int) -> bool:
+    try:
+        return bool(os.readlink(f"/proc/{pid}/ns/net"))
+    except OSError:
+        return False
 
 
 def test_a_client_that_goes_at_any_time_changes_nothing(server: ForkServer, pod: Pod) -> None:
