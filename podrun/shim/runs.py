@@ -20,9 +20,11 @@ from podrun.container import newborn, plan, pod_handles, start
 from podrun.linux import pidfd
 from podrun.shim import cleanup, facts, messages
 from podrun.shim.attachments import Attachment
-from podrun.shim.loop import Loop
+from podrun.shim.loop import Loop, Timer
 from podrun.shim.reports import Outcome, Report
 from podrun.shim.run_streams import RunStreams
+
+_KILL_AGAIN = 1.0  # seconds
 
 Record = Callable[[facts.Fact], None]
 
@@ -50,6 +52,7 @@ class Run:
         self._failure: newborn.StartError | None = None
         self._ended = pidfd.Ended(128 + signal.SIGKILL, signal.SIGKILL)
         self._held_signals: list[int] = []
+        self._killing: Timer | None = None
         self._sent: set[int] = set()
 
     def launch(self, handles: pod_handles.PodHandles, target: int = -1) -> None:
@@ -86,9 +89,18 @@ class Run:
                     signal.pidfd_send_signal(self.pidfd, number)
 
     def kill(self) -> None:
-        """SIGKILL for all that lives of the run. Raises CgroupError."""
+        """SIGKILL for all that lives of the run, and again until its main program ends: one that freezes itself at that
+        moment (v1's freezer) ends when it is thawed. Raises CgroupError where the first attempt fails."""
         if self.stage is not Stage.OVER:
+            if self._killing is None:
+                self._killing = self._loop.after(_KILL_AGAIN, self._kill_again)
             self._group.kill()
+
+    def _kill_again(self) -> None:
+        if self.stage in (Stage.STARTING, Stage.RUNNING):
+            self._killing = self._loop.after(_KILL_AGAIN, self._kill_again)
+            with contextlib.suppress(CgroupError):
+                self._group.kill()
 
     def attach(self, attachment: Attachment, wanted: messages.PrepareAttach) -> None:
         """Only while it runs."""
