@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
@@ -51,7 +52,7 @@ class Wiring:
             self._held[uid] = tuple(addresses.interface(address, self._networks) for address in pod_addresses)
             self._note_ports(uid, wishes)
         await self._on_thread(self._sweep)
-        self._watch = RulesetWatch()
+        self._watch = RulesetWatch(await self._on_thread(threading.get_native_id))
         asyncio.get_running_loop().add_reader(self._watch.fileno(), self._ruleset_changed)
 
     def expect(self, uid: str) -> tuple[str, ...]:

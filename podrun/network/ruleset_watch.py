@@ -5,7 +5,6 @@ What iptables does through nftables counts too; its legacy tables send no notice
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 
@@ -14,14 +13,15 @@ from podrun.network.nfnetlink import NETLINK_NETFILTER, SOL_NETLINK, found, mess
 ADD_MEMBERSHIP = 1  # NETLINK_ADD_MEMBERSHIP
 GROUP = 7  # NFNLGRP_NFTABLES
 NEW_GENERATION = 10 << 8 | 15  # NFT_MSG_NEWGEN, once for each transaction
-PROCESS = 2  # NFTA_GEN_PROC_PID
+THREAD = 2  # NFTA_GEN_PROC_PID: the kernel's "pid", which is the number of a thread
 FAMILY_SIZE = 4  # struct nfgenmsg
 
 
 class RulesetWatch:
-    """`fileno` becomes readable when something changed."""
+    """`fileno` becomes readable when something changed. `own`: the thread whose changes are not those of others."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: int) -> None:
+        self._own = own
         kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
         self._socket = socket.socket(socket.AF_NETLINK, kind, NETLINK_NETFILTER)
         self._socket.bind((0, 0))
@@ -34,7 +34,7 @@ class RulesetWatch:
         self._socket.close()
 
     def changed_by_others(self) -> bool:
-        """Whether anybody but this process did, of all that waits to be read. What was lost counts as a yes."""
+        """Whether anybody but the own thread did, of all that waits to be read. What was lost counts as a yes."""
         others = False
         while True:
             try:
@@ -46,5 +46,5 @@ class RulesetWatch:
                 continue
             for kind, _sequence, payload in messages_of(packet):
                 if kind == NEW_GENERATION:
-                    pid = found(payload[FAMILY_SIZE:], PROCESS)
-                    others = others or pid is None or struct.unpack(">I", pid)[0] != os.getpid()
+                    thread = found(payload[FAMILY_SIZE:], THREAD)
+                    others = others or thread is None or struct.unpack(">I", thread)[0] != self._own

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import network_stage
 import pytest
@@ -122,8 +124,9 @@ def test_tables_that_somebody_flushed_are_told(stage: Stage) -> None:
 
 def test_changes_by_others_are_noticed_and_own_ones_are_not(stage: Stage) -> None:
     stage.build()
-    watch = RulesetWatch()
-    stage.pod()
+    with ThreadPoolExecutor(1) as network:  # in this test's namespace, as the thread that makes it is
+        watch = RulesetWatch(network.submit(threading.get_native_id).result())
+        network.submit(stage.pod).result()
     assert not watch.changed_by_others()
     run("nft add table inet theirs")
     assert watch.changed_by_others()
