@@ -69,7 +69,8 @@ class SchedulingQueue:
 
     async def _look(self) -> None:
         pods = [(uid, self._services.store.by_uid(uid)) for uid in self._waiting]
-        for uid, pod in sorted(pods, key=_creation):
+        for uid, _ in sorted(pods, key=_creation):
+            pod = self._services.store.by_uid(uid)  # while the one before was written down, it may have changed or gone
             try:
                 await self._consider(uid, pod)
             except Exception:
