@@ -310,9 +310,13 @@ class PodWorker:
             now = time.time()
             decision = pod_steps.decide(self.pod, self.life, now)
             self.life, wake_at = decision.life, decision.wake_at
+            for effect in decision.effects:
+                if isinstance(effect, Emit):  # heard with the status that it tells of, or before
+                    self._start(effect)
             self._write_down(now)
             for effect in decision.effects:
-                self._start(effect)
+                if not isinstance(effect, Emit):
+                    self._start(effect)
             self._attendant.attend(self.pod, self.life)
             measures.pod_worker.of(turn).observe(time.monotonic() - began)
 
