@@ -42,13 +42,15 @@ class Layout:
 
     def create(self) -> None:
         """Makes what is not there yet."""
+        with self.writing():
+            pass
+
+    def _create_directories(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
         # Images hold set-user-ID programs of all ages; nobody else on the machine may reach them.
         self.root.chmod(0o700)
         for directory in (self.staging, self._blobs):
             directory.mkdir(parents=True, exist_ok=True)
-        if not (self.root / "oci-layout").exists():
-            self._replace(self.root / "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
 
     def blob(self, digest: str) -> Path:
         return self._blobs / digest.removeprefix("sha256:")
@@ -131,8 +133,10 @@ class Layout:
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """While this lasts, no blob and no staged work is swept away."""
-        self.create()
+        self._create_directories()
         with self._locked("work.lock", fcntl.LOCK_SH):
+            if not (self.root / "oci-layout").exists():
+                self._replace(self.root / "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
             yield
 
     @contextlib.contextmanager
