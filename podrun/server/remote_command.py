@@ -25,7 +25,7 @@ from podrun.shim.messages import Exec
 
 _PIECE = 32 << 10  # bytes
 _MOST_AFTER_THE_END = 1 << 20  # bytes; as much as a pipe can hold, pipe(7)
-_FIRST_SIZE = 0.2  # seconds in which a client with a terminal tells its size before the command is started
+_FIRST_SIZE = 2.0  # seconds in which a client with a terminal tells its size before the command is started
 _CLOSING = 2.0  # seconds
 
 
