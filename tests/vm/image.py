@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,8 +57,10 @@ def cached() -> Image:
     cache.mkdir(parents=True, exist_ok=True)
     with open(cache / "lock", "w") as lock:  # released by closing, also when the builder is killed
         fcntl.flock(lock, fcntl.LOCK_EX)
-        kernel = kernel_package()
-        packages = guest_packages()
+        kernel, packages = kernel_package(), guest_packages()
+        if not (cache / key(kernel, packages)).exists():
+            patiently(refresh)  # old lists point to what the mirrors no longer have
+            kernel = kernel_package()
         place = cache / key(kernel, packages)
         if not place.exists():
             print(f"building the VM's image ({kernel}, {len(packages)} packages), about a minute", file=sys.stderr)
@@ -88,7 +91,7 @@ def kernel_package() -> str:
     """`NAME=VERSION` of the newest kernel package, not of the metapackage that points to it."""
     for refreshed in (False, True):
         if refreshed:
-            run("apt-get", "-q", "update")
+            refresh()
         for metapackage in KERNEL_PACKAGES:
             lines = subprocess.run(["apt-cache", "depends", metapackage], capture_output=True, text=True).stdout
             for line in lines.splitlines():
@@ -104,8 +107,8 @@ def build(place: Path, kernel: str, packages: list[str]) -> None:
         raise VmError("cannot build the VM's image: not root")
     with tempfile.TemporaryDirectory(prefix="building-", dir=place.parent) as name:
         workshop = Path(name)
-        fetch_kernel(workshop, kernel)
-        make_tree(workshop, packages)
+        patiently(lambda: fetch_kernel(workshop, kernel))
+        patiently(lambda: make_tree(workshop, packages))
         tree = workshop / "tree"
         run("mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-m0", "-d", tree, workshop / "root.ext4", IMAGE_SIZE)
         shutil.rmtree(tree)
@@ -114,14 +117,24 @@ def build(place: Path, kernel: str, packages: list[str]) -> None:
         workshop.mkdir()  # for TemporaryDirectory to remove
 
 
+def refresh() -> None:
+    run("apt-get", "-q", "-o", "Acquire::Retries=5", "update")
+
+
+def patiently(fetch: Callable[[], None]) -> None:
+    """Mirrors are in the middle of a change at times."""
+    for pause in (10, 30):
+        try:
+            return fetch()
+        except VmError as error:
+            print(f"{error}\ntrying again in {pause} seconds", file=sys.stderr)
+        time.sleep(pause)
+    return fetch()
+
+
 def fetch_kernel(workshop: Path, package: str) -> None:
     """The kernel and its modules under kernel/. Never installed on this machine."""
-    download = ("apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package)
-    try:
-        run(*download, cwd=workshop)
-    except VmError:  # stale package lists point to what the mirror no longer has
-        run("apt-get", "-q", "update")
-        run(*download, cwd=workshop)
+    run("apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package, cwd=workshop)
     (archive,) = workshop.glob("*.deb")
     run("dpkg-deb", "-x", archive, workshop / "kernel")
     archive.unlink()
@@ -133,6 +146,7 @@ def fetch_kernel(workshop: Path, package: str) -> None:
 
 def make_tree(workshop: Path, packages: list[str]) -> None:
     """The root directory, by mmdebstrap, with this machine's sources, proxies, keys and passwords for apt."""
+    shutil.rmtree(workshop / "tree", ignore_errors=True)  # of an attempt that failed
     settings = workshop / "apt.conf"
     wanted = (line for line in run("apt-config", "dump").splitlines() if line.startswith("Acquire::"))
     settings.write_text("\n".join(wanted) + "\n")
