@@ -19,14 +19,19 @@ def suite() -> str:
     return os.environ[VARIABLE]
 
 
+def mark() -> str:
+    """What all names begin with that this process gives, behind their prefixes: no other worker's do."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    return suite() + LETTERS[int(worker)]
+
+
 _given: set[str] = set()
 
 
 def unique(prefix: str) -> str:
     """A name that no other test meets: `prefix` and ten letters (interface names, 15 at most, leave five for it)."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
     while True:
-        name = prefix + suite() + LETTERS[int(worker)] + "".join(secrets.choice(LETTERS) for _ in range(3))
+        name = prefix + mark() + "".join(secrets.choice(LETTERS) for _ in range(3))
         if name not in _given:
             _given.add(name)
             return name

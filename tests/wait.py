@@ -1,4 +1,4 @@
-"""Waiting for a condition. PODRUN_TEST_PATIENCE multiplies all limits on slow machines such as the VM."""
+"""Waiting for a condition. PODRUN_TEST_PATIENCE multiplies all limits, on slow machines such as the VM by more."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = float(os.environ.get("PODRUN_TEST_PATIENCE") or 1)
+PATIENCE = float(os.environ.get("PODRUN_TEST_PATIENCE") or 3)
 
 
 def patient(seconds: float) -> float:

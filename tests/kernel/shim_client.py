@@ -243,12 +243,12 @@ def pod(directory: Path) -> Iterator[Pod]:
 
 
 def zombies() -> list[int]:
-    """Processes of this run of the tests that have ended and were not reaped. Some machines' init takes its time."""
+    """Processes of this worker's tests that have ended and were not reaped. Some machines' init takes its time."""
     found = []
     for directory in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             is_zombie = (directory / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
-            if is_zombie and names.suite() in (directory / "cgroup").read_text():
+            if is_zombie and names.mark() in (directory / "cgroup").read_text():
                 found.append(int(directory.name))
     return found
 

@@ -130,13 +130,19 @@ def test_the_bridge_learns_nothing_from_pods_and_shows_them_nothing_of_others(st
     def speak() -> None:
         frames.send(target.netns, "eth0", private, stray)
 
-    assert arrives(neighbour, speak, b"for the neighbour", network_stage.GENEROUS)
+    # A port may be let in a moment after its pod, and what comes sooner is lost.
+    network_stage.wait_until(lambda: arrives(neighbour, speak, b"for the neighbour", 0.3))
     assert not arrives(attacker, speak, b"for the neighbour", 0.3)
     port = links.host_end(stage.bridge, attacker.uid)
     run(f"bridge fdb del {mac(neighbour)} dev {links.host_end(stage.bridge, neighbour.uid)} master static")
     run(f"bridge link set dev {port} learning on")
-    frames.send(attacker.netns, "eth0", lesson)
-    assert arrives(attacker, speak, b"for the neighbour", network_stage.GENEROUS), "the attack fails for another reason"
+
+    def teach_and_speak() -> None:
+        frames.send(attacker.netns, "eth0", lesson)
+        speak()
+
+    # Where that never comes true, the attack fails for another reason.
+    network_stage.wait_until(lambda: arrives(attacker, teach_and_speak, b"for the neighbour", 0.3))
 
 
 def test_who_has_left_may_send_no_more(stage: Stage) -> None:

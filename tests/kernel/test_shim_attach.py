@@ -77,6 +77,7 @@ def test_all_attached_get_what_is_written_and_the_log_goes_on(shim: Client, pod:
     third = Attached(shim, pod, plan, stdin=True)  # stdin is still there
     third.write(b"two\n")
     assert third.read_until(b"\n") == second.read_until(b"\n") == b"got two\n"
+    wait_until(lambda: b"err two" in pod.log(plan), "all to be written")
     shim.ask(messages.Kill("main", 0))
     assert second.end() == messages.ExecEnded(137)
     assert second.read_all() == b""

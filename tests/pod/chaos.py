@@ -16,6 +16,7 @@ from tests.pod.instance import Instance
 from tests.pod.manifests import Json
 
 UNKNOWN = (137, "ContainerStatusUnknown")
+UNBORN = (128, "StartError")
 # The first thing that each run does.
 NOTE = 'echo "$HOSTNAME" >> "/book/$HOSTNAME-$NAME"; '
 
@@ -155,7 +156,7 @@ class Churn:
             said = (ended["exitCode"], ended["reason"])
             code = int(container.rpartition("-")[2])
             right = (code, "Completed" if code == 0 else "Error")
-            allowed = {right, UNKNOWN, (137, "Error")} if name in self.struck else {right}
+            allowed = {right, UNKNOWN, UNBORN, (137, "Error")} if name in self.struck else {right}
             assert said in allowed, (
                 f"{name}/{container} ended as {said}, not {allowed}\n{self.node.kubelet_log()[-3000:]}"
             )

@@ -232,7 +232,8 @@ class Instance:
         meta = pod["metadata"]
         path = self.paths.pod_log_dir(meta["namespace"], meta["name"], meta["uid"]) / container / f"{attempt}.log"
         text = path.read_text() if path.exists() else ""
-        return [line.split(" ", 3)[3] for line in text.splitlines()]
+        whole, _, _begun = text.rpartition("\n")  # one may be on its way
+        return [line.split(" ", 3)[3] for line in whole.splitlines()]
 
     # Processes and control groups.
 
@@ -260,10 +261,13 @@ class Instance:
         return pid
 
     def fork_server_pid(self) -> int:
-        """The kubelet's only child that stays."""
         assert self.kubelet is not None
         members = self.cgroup_parent.child("kubelet").pids()
-        (pid,) = (pid for pid in members if parent_of(pid) == self.kubelet.pid)
+        (pid,) = (
+            pid
+            for pid in members
+            if parent_of(pid) == self.kubelet.pid and leaks.text(pid, "comm").strip() == "podrun-forks"
+        )
         return pid
 
     # The end.
@@ -353,6 +357,15 @@ def routes() -> Iterator[IPv4Network]:
         if int(mask, 16):
             octets = bytes.fromhex(destination)[::-1]
             yield IPv4Network((octets, int(mask, 16).bit_count()))
+
+
+def log_sizes(directory: Path) -> list[int]:
+    """Of the log files in there, in bytes; those that a rotation took away meanwhile are left out."""
+    sizes = []
+    for path in directory.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            sizes.append(path.stat().st_size)
+    return sizes
 
 
 def parent_of(pid: int) -> int:

@@ -65,6 +65,11 @@ class Story:
         (self.directory / file).unlink()
 
 
+def until(file: str) -> str:
+    """A script that waits for a file of the story."""
+    return f"until [ -e {MOUNT}/{file} ]; do sleep 0.05; done"
+
+
 def noting(word: str, then: str = "true") -> Json:
     """A handler of a hook or probe that notes a word and goes on with `then`."""
     return shell(f"note {word}; {then}")

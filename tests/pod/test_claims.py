@@ -64,7 +64,7 @@ def test_data_outlives_the_pod_and_goes_with_the_claim(node: Instance) -> None:
     node.discard("first")
     wait.wait_until(lambda: not is_there(node, f"{CLAIMS}/data"), "the claim to go", 20)
     wait.wait_until(lambda: not is_there(node, f"{VOLUMES}/{name}"), "its volume to go", 20)
-    assert directories(node) == []
+    wait.wait_until(lambda: directories(node) == [], "its directory to go", 20)
     # Not in use: it keeps its data for the next pod, over a new kubelet, and no other user of the machine gets there.
     node.apply(claim("data"), user("second", "data", write), wait=True)
     assert [stat.S_IMODE(path.stat().st_mode) for path in (node.paths.persistent, node.paths.root)] == [0o700, 0o700]
@@ -84,7 +84,7 @@ def test_a_claim_that_is_retained_leaves_its_volume(node: Instance) -> None:
     wait.wait_until(lambda: "Released" in node.run("get", "pv", name).stdout, "it to be released", 20)
     assert [path.name for path in directories(node)] == [name]
     node.run("delete", "pv", name)
-    assert directories(node) == []
+    wait.wait_until(lambda: directories(node) == [], "its directory to go", 20)
 
 
 def test_a_volume_that_was_set_aside_is_bound_and_left_alone(node: Instance, tmp_path: Path) -> None:
@@ -134,7 +134,8 @@ def test_an_ephemeral_volume_comes_and_goes_with_its_pod(node: Instance) -> None
     stranger = "PVC default/brief-d was not created for pod default/brief (pod is not owner)"
     told = node.wait_for("brief", lambda pod: pod["status"].get("conditions"), "to be told")
     assert stranger in told["status"]["conditions"][0]["message"]
-    assert f"ephemeral volume d: {stranger}" in node.run("describe", "pod", "brief").stdout
+    described = f"ephemeral volume d: {stranger}"
+    wait.wait_until(lambda: described in node.run("describe", "pod", "brief").stdout, "the event", 20)
     # That one goes, and the pod has its own.
     node.run("delete", "pvc", "brief-d")
     node.wait_for("brief", pods.is_ready, "to be ready")

@@ -75,6 +75,7 @@ def test_local_ports_lead_into_the_pod(node: Instance) -> None:
                     ports[found[2]] = int(found[1])
             page = exchanged(ports["8080"], b"GET / HTTP/1.0\r\n\r\n")
             wait.wait_until(lambda: b"hello" in (page or exchanged(ports["8080"], b"GET / HTTP/1.0\r\n\r\n")), "a page")
+            wait.wait_until(lambda: exchanged(ports["9000"], b"x") == b"x", "nc to listen")
             sent = os.urandom(1 << 20)
             assert exchanged(ports["9000"], sent) == sent  # Its end reaches cat, whose answer still comes.
             assert exchanged(ports["7"], b"x") == b""
@@ -95,7 +96,7 @@ def exchanged(port: int, sent: bytes) -> bytes:
                 connection.shutdown(socket.SHUT_WR)
             while piece := connection.recv(1 << 16):
                 received.append(piece)
-        except ConnectionError:
+        except OSError:  # a reset; before shutdown(2) it is ENOTCONN
             pass
         return b"".join(received)
 

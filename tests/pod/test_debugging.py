@@ -90,7 +90,8 @@ def with_ephemeral() -> pods.Json:
 
 def test_a_copy_is_debugged_beside_the_original(target: Instance) -> None:
     words = ("debug", POD, "-i", "-q", f"--image={manifests.BUSYBOX}", "--copy-to=copied", "-c", "dbg", "--", "sh")
-    result = target.run(*words, stdin="ps | grep -c '[w]itness hang'; exit\n")
+    wait_for_it = "until ps | grep -q '[w]itness hang'; do sleep 0.1; done"
+    result = target.run(*words, stdin=f"{wait_for_it}; ps | grep -c '[w]itness hang'; exit\n")
     assert result.stdout == "1\n"
     copied = target.pod("copied")
     assert copied["spec"]["shareProcessNamespace"] is True

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import select
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +30,18 @@ def started(node: Instance, name: str, script: str, grace: int) -> pods.Json:
     return pod
 
 
+def objects(stream: int) -> Iterator[pods.Json]:
+    """What comes as JSON, one object after another; at its end a StopIteration, and none waits for ever."""
+    text = b""
+    while select.select([stream], [], [], wait.patient(20))[0] and (piece := os.read(stream, 1 << 16)):
+        text += piece
+        with contextlib.suppress(ValueError):
+            while text:
+                seen, end = json.JSONDecoder().raw_decode(text.decode())
+                text = text.decode()[end:].lstrip().encode()
+                yield seen
+
+
 def last_sight(node: Instance, name: str, *words: str) -> tuple[pods.Json, list[str]]:
     """The pod as a watcher saw it last while `podrun delete pod NAME WORDS` went on, and its log at that time."""
     pod = node.pod(name)
@@ -36,17 +52,11 @@ def last_sight(node: Instance, name: str, *words: str) -> tuple[pods.Json, list[
     kept = log.open()  # readable after the pod's directory is gone
     try:
         assert watched.stdout is not None
+        sights = objects(watched.stdout.fileno())
+        seen = next(sights)
         node.run("delete", "pod", name, *words)
-        decoder, text, seen = json.JSONDecoder(), "", pod
-        deadline = time.monotonic() + wait.patient(20)
-        while time.monotonic() < deadline and not pods.terminated(seen):
-            text += watched.stdout.read1(1 << 16).decode()  # type: ignore[attr-defined]
-            while text.strip():
-                try:
-                    seen, end = decoder.raw_decode(text.lstrip())
-                except ValueError:
-                    break
-                text = text.lstrip()[end:]
+        while not pods.terminated(seen):
+            seen = next(sights)
         return seen, [line.split(" ", 3)[3] for line in kept.read().splitlines()]
     finally:
         kept.close()
@@ -112,7 +122,8 @@ def test_two_who_delete_at_once_are_both_answered(node: Instance) -> None:
 
 
 def test_a_pod_whose_image_is_missing_is_deleted_at_once(node: Instance) -> None:
-    node.submit(manifests.pod("imageless", manifests.busybox(image="absent:1"), terminationGracePeriodSeconds=LONG))
+    absent = manifests.busybox(image="127.0.0.1:9/absent:1")
+    node.submit(manifests.pod("imageless", absent, terminationGracePeriodSeconds=LONG))
     node.wait_for("imageless", lambda pod: "Image" in pods.waiting(pod).get("reason", ""), "to miss its image")
     node.run("delete", "pod", "imageless")
     assert node.find_pod("imageless") is None

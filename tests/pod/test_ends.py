@@ -48,7 +48,7 @@ def as_applied(pod: Json, **spec: Any) -> Json:
 @pytest.mark.vm
 def test_a_pod_that_is_longer_active_than_its_deadline_fails(node: Instance, told: Story) -> None:
     container = told.container(script=f"note start; {story.obedient('term')}")
-    deadline = max(2, round(wait.patient(0.75)))  # the container has to start before it
+    deadline = max(5, round(wait.patient(0.75)))  # the container has to start before it
     name = told.submit(container, activeDeadlineSeconds=deadline, terminationGracePeriodSeconds=600)
     told.wait_for("start")
     pod = node.wait_for(name, lambda pod: pods.has_ended(pod) and pods.terminated(pod), "to end")
@@ -207,8 +207,9 @@ def test_the_status_says_all_that_a_kubelet_says(node: Instance, told: Story) ->
 
 
 def test_a_finished_pod_keeps_its_address_and_says_that_it_is_completed(node: Instance, told: Story) -> None:
-    name = told.submit(told.container(script="sleep 0.3"), restartPolicy="Never")
+    name = told.submit(told.container(script=story.until("go")), restartPolicy="Never")
     running = node.wait_for(name, pods.is_running, "to run")
+    told.create("go")
     ended = node.wait_for(
         name,
         lambda pod: story.condition(pod, "PodReadyToStartContainers")["status"] == "False" and pods.has_ended(pod),

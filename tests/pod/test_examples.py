@@ -141,7 +141,8 @@ def shows_data_that_outlive_the_pod(node: Instance) -> None:
 
 
 def shows_a_configuration_that_is_followed(node: Instance) -> None:
-    assert "COLOUR=blue DB_user=admin DB_password=swordfish" in node.logs("config")
+    told = "COLOUR=blue DB_user=admin DB_password=swordfish"
+    wait.wait_until(lambda: told in node.logs("config"), "the variables", step=0.1)
     node.run("patch", "configmap", "config", "--patch", '{"data": {"colour": "green"}}')
     wait.wait_until(lambda: "colour is green" in node.logs("config"), "the file to follow its object", step=0.1)
     assert node.exec("config", "sh", "-c", "echo $COLOUR").stdout == "blue\n"
@@ -150,7 +151,7 @@ def shows_a_configuration_that_is_followed(node: Instance) -> None:
 def shows_a_shell_beside_nginx(node: Instance) -> None:
     words = [str(COMMAND), "attach", "-it", "nginx-shell", "-c", "shell"]
     with terminals.Terminal(words, node.environment) as terminal:
-        terminal.type(b"ps ax\n")
+        terminal.type(b"until ps ax | grep '[n]ginx: master'; do sleep 0.1; done\n")
         terminal.expect("nginx: master process")
         terminal.type(b"head -1 /proc/2/root/etc/nginx/nginx.conf\n")
         terminal.expect("user www-data")

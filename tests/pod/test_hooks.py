@@ -9,7 +9,7 @@ import pytest
 from tests.pod import manifests, pods, story
 from tests.pod.instance import Instance
 from tests.pod.manifests import Json
-from tests.pod.story import Story, lifecycle, noting
+from tests.pod.story import Story, lifecycle, noting, until
 
 SERVE = "mkdir -p /www/cgi-bin; touch /www/index.html; httpd -v -p 8080 -h /www; "
 FOREVER = 600  # seconds of grace that no test waits for
@@ -19,10 +19,6 @@ FOREVER = 600  # seconds of grace that no test waits for
 def told(node: Instance) -> Iterator[Story]:
     with Story(node) as tale:
         yield tale
-
-
-def until(file: str) -> str:
-    return f"until [ -e {story.MOUNT}/{file} ]; do sleep 0.05; done"
 
 
 def is_created(pod: Json, name: str = "main") -> bool:
@@ -84,7 +80,8 @@ def test_an_http_hook_asks_the_pods_own_server_and_takes_any_answer(node: Instan
     get = {"httpGet": {"path": "/missing", "port": "web"}}
     ports = [{"name": "web", "containerPort": 8080}]
     client = told.container("client", f"{until('go')}; {manifests.SLEEP}", ports=ports, **lifecycle(postStart=get))
-    sleeper = told.container("sleeper", **lifecycle(postStart=noting("up", "sleep 0.5")))
+    until_served = "until wget -q -O /dev/null localhost:8080/; do sleep 0.05; done"
+    sleeper = told.container("sleeper", **lifecycle(postStart=noting("up", until_served)))
     name = told.submit(server, sleeper, client)
     node.wait_for(name, lambda pod: pods.is_running(pod, "client"), "to run after the hook")
     assert story.event_count(node, name, "FailedPostStartHook") == 0
@@ -99,7 +96,8 @@ def test_an_http_hook_that_reaches_nobody_fails(node: Instance, told: Story) -> 
 
 def test_a_sleeping_post_start_hook_lets_the_container_wait(node: Instance, told: Story) -> None:
     name = told.submit(
-        told.container(script="note main; " + manifests.SLEEP, **lifecycle(postStart={"sleep": {"seconds": 2}}))
+        told.container(script="note main; " + manifests.SLEEP, **lifecycle(postStart={"sleep": {"seconds": 5}})),
+        terminationGracePeriodSeconds=FOREVER,
     )
     told.wait_for("main")
     starting = node.wait_for(name, is_created, "to be begun")
@@ -130,7 +128,7 @@ def test_the_time_of_pre_stop_counts_against_the_grace_period(node: Instance, to
     script = f"trap 'note term' TERM; {story.PATIENT}"
     name = told.submit(
         told.container(script=script, **lifecycle(preStop=noting("prestop", "sleep 12345"))),
-        terminationGracePeriodSeconds=2,
+        terminationGracePeriodSeconds=5,
     )
     node.wait_for(name, pods.is_ready, "to be ready")
     node.discard(name)

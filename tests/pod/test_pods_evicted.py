@@ -114,7 +114,7 @@ def test_a_node_short_of_disk_frees_images_then_evicts_who_takes_most(
         assert "witness" in node.run("image", "ls").stdout
         free = os.statvfs(own_disk)
         with (own_disk / "filler").open("wb") as filler:
-            os.posix_fallocate(filler.fileno(), 0, free.f_bavail * free.f_frsize - (6 << 20))
+            os.posix_fallocate(filler.fileno(), 0, free.f_bavail * free.f_frsize - (4 << 20))
         evictions = []
         for name in ("greedy", "modest"):
             pod = node.wait_for(name, evicted, "to be evicted")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -222,10 +223,14 @@ def test_layers_that_are_here_are_not_fetched_again_nor_those_on_their_way(node:
     names = [f"{registry.address}/{name}:1" for name in ("app", "other", "base", "app")]
     results = node.run(*names)
     assert [isinstance(result, Pulled) for result in results] == [True] * 4
-    fetched = [request for request in registry.requests[before:] if request.startswith("GET") and "/blobs/" in request]
-    digests = [request.rpartition("/")[2] for request in fetched]
     layers = {layer.digest for image in node.images.list() for layer in node.images.manifest(image.digest).layers}
-    assert sorted(digest for digest in digests if digest in layers) == sorted(layers)
+
+    def fetched() -> list[str]:
+        asked = [each.split("/blobs/")[1] for each in registry.requests[before:] if re.match("GET .*/blobs/", each)]
+        return sorted(digest for digest in asked if digest in layers)
+
+    wait.wait_until(lambda: len(fetched()) >= len(layers), "the registry to have noted all")  # after it has answered
+    assert fetched() == sorted(layers)
     node.check_nothing_is_left()
 
 
@@ -269,7 +274,7 @@ def test_a_certificate_nobody_vouches_for_is_taken_on_loopback_alone(workshop: W
 
 def test_a_connection_that_is_cut_leaves_nothing_and_the_next_try_succeeds(node: Node, registry: Registry) -> None:
     with Cable(registry.port) as cable:
-        cable.limit = 1 << 20
+        cable.limit = 1 << 19  # of more, a newer skopeo would ask for the rest by itself
         assert "unexpected EOF" in node.refusal(f"{cable.address}/app:1").message
         cable.limit = None
         assert node.pull(f"{cable.address}/app:1")

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests import wait
-from tests.pod import manifests
+from tests.pod import manifests, story
 from tests.pod.api import Json, Refusal
 from tests.pod.instance import NAMESPACE, Instance
 from tests.pod.test_resources import MI, knob, memory_max
@@ -59,14 +59,14 @@ def test_a_running_container_gets_other_limits_without_a_restart(node: Instance)
     resize(node, "grow", limits={"memory": "64Mi"})
     node.wait_for("grow", lambda each: shown(each)["limits"]["memory"] == "64Mi", "to have less again")
     assert memory_max(group) == memory_max(whole) == str(64 * MI)
-    told = [each.split()[0] for each in node.events("grow")]
-    assert told.count("ResizeStarted") == told.count("ResizeCompleted") == 2
+    for reason in ("ResizeStarted", "ResizeCompleted"):
+        story.wait_event(node, "grow", reason, times=2)
     node.discard("grow", grace=0)
 
 
 def test_memory_in_use_is_not_taken_away_and_a_policy_of_restarting_is_heeded(node: Instance) -> None:
     filling = manifests.busybox(
-        script="head -c 60000000 /dev/zero > /fill; sync; " + manifests.SLEEP,
+        script="head -c 60000000 /dev/zero > /fill; " + manifests.SLEEP,
         resources={"requests": {"cpu": "10m"}, "limits": {"memory": "200Mi"}},
         resizePolicy=[{"resourceName": "cpu", "restartPolicy": "RestartContainer"}],
     )

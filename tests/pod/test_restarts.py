@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests import wait
-from tests.pod import manifests, pods
+from tests.pod import manifests, pods, story
 from tests.pod.instance import Instance
 
 
@@ -18,10 +18,10 @@ def test_always_restarts_successes_too_then_waits_and_says_so(node: Instance) ->
     assert pods.last_terminated(pod)["reason"] == "Completed"
     where = f"always_default({pods.uid(pod)})"
     assert pods.waiting(pod)["message"] == f"back-off 10s restarting failed container=main pod={where}"
-    assert f"BackOff Back-off restarting failed container main in pod {where}" in node.events("always")
+    story.wait_event(node, "always", "BackOff", f"Back-off restarting failed container main in pod {where}")
     assert node.logs("always", "main", "--previous") == ["run"]
-    row = node.run("get", "pod", "always").stdout.splitlines()[1]
-    assert row.split()[1:4] == ["0/1", "CrashLoopBackOff", "1"]
+    wait.wait_until(lambda: story.column(node, "always") == "CrashLoopBackOff", "get to show it", 40)
+    assert story.column(node, "always", "READY") == "0/1"
 
 
 def test_back_off_grows_and_each_run_remembers_the_one_before(node: Instance) -> None:

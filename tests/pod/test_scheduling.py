@@ -142,9 +142,12 @@ def test_one_port_of_the_host_is_for_one_pod(node: Instance) -> None:
 
 def test_a_finished_pod_makes_room(own_node: Instance) -> None:
     big = cpus(whole_node(own_node) - 0.1)
-    once = manifests.pod("once", manifests.busybox(script="sleep 1", **big), restartPolicy="Never")
+    main = manifests.busybox(script="until [ -e /go ]; do sleep 0.05; done", **big)
+    once = manifests.pod("once", main, restartPolicy="Never")
     own_node.submit(once, manifests.pod("next", manifests.busybox(**big)))
     own_node.wait_for("next", is_unschedulable, "to be unschedulable")
+    own_node.wait_for("once", pods.is_ready, "to run")
+    own_node.exec("once", "touch", "/go")
     own_node.wait_for("next", pods.is_ready, "to be ready")
     assert pods.phase(own_node.pod("once")) == "Succeeded"
 

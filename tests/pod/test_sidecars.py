@@ -10,17 +10,13 @@ import pytest
 from tests.pod import pods, story
 from tests.pod.instance import Instance
 from tests.pod.manifests import Json
-from tests.pod.story import Story
+from tests.pod.story import Story, until
 
 
 @pytest.fixture
 def told(node: Instance) -> Iterator[Story]:
     with Story(node) as tale:
         yield tale
-
-
-def until(file: str) -> str:
-    return f"until [ -e {story.MOUNT}/{file} ]; do sleep 0.05; done"
 
 
 def living(told: Story, name: str, **fields: Any) -> Json:
@@ -229,4 +225,4 @@ def test_a_sidecar_whose_startup_probe_fails_is_restarted_and_blocks_the_rest(no
     story.wait_event(node, name, "Killing", "Container side failed startup probe, will be restarted")
     told.create("up")
     node.wait_for(name, pods.is_ready, "to be ready", 30)
-    assert told.lines()[-1] == "main"
+    assert told.wait_for("main")[-1] == "main"

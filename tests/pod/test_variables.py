@@ -87,11 +87,13 @@ def test_a_container_waits_for_what_is_missing_and_starts_when_it_comes(node: In
 
 
 def test_a_container_that_starts_again_has_the_newest_values(node: Instance) -> None:
-    main = manifests.busybox(script="echo $V; sleep 0.3; exit 1", envFrom=[{"configMapRef": {"name": "moving"}}])
+    script = "echo $V; until [ -e /go ]; do sleep 0.05; done; exit 1"
+    main = manifests.busybox(script=script, envFrom=[{"configMapRef": {"name": "moving"}}])
     node.submit(config("moving", V="first"))
     node.apply(manifests.pod("again", main))
     node.wait_for("again", pods.is_running, "to run")
     node.submit(config("moving", V="second"))
+    node.exec("again", "touch", "/go")
     pod = node.wait_for(
         "again", lambda pod: pods.restarts(pod) >= 1 and node.log_lines(pod, attempt=1), "to run again", 40
     )
