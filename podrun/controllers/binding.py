@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+from msgspec.structs import replace
 
 from podrun.api import objects, pod_claims, quantity
 from podrun.api.objects import PersistentVolume, PersistentVolumeClaim, Pod
@@ -19,6 +22,8 @@ PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 PROVISIONER = "podrun/directory"
 RETAIN_SUFFIX = "-retain"
 STORAGE = "storage"
+
+Storage = TypeVar("Storage", PersistentVolumeClaim, PersistentVolume)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,8 @@ def steps(
         found += _of_claim(claim, by_name, taken, _is_used(claim, used))
     present = {claim.metadata.uid for claim in claims}
     for volume in volumes:
-        found += _of_volume(volume, present)
+        if volume.metadata.name not in taken:
+            found += _of_volume(volume, present)
     return found
 
 
@@ -213,6 +219,37 @@ def volume_for(claim: PersistentVolumeClaim, directory: str) -> PersistentVolume
 
 def volume_name(claim: PersistentVolumeClaim) -> str:
     return f"pvc-{claim.metadata.uid}"
+
+
+# What becomes of the newest version of an object: it may have changed since the step was decided.
+
+
+def protected(claim: PersistentVolumeClaim) -> PersistentVolumeClaim:
+    finalizers = (*claim.metadata.finalizers, CLAIM_PROTECTION)
+    return replace(claim, metadata=replace(claim.metadata, finalizers=finalizers))
+
+
+def unprotected(finalizer: str, found: Storage) -> Storage:
+    left = tuple(each for each in found.metadata.finalizers if each != finalizer)
+    return replace(found, metadata=replace(found.metadata, finalizers=left))
+
+
+def lost(claim: PersistentVolumeClaim) -> PersistentVolumeClaim:
+    return replace(claim, status=replace(claim.status, phase="Lost"))
+
+
+def volume_of(claim: PersistentVolumeClaim, capacity: dict[str, str], volume: PersistentVolume) -> PersistentVolume:
+    """The volume, bound to the claim."""
+    spec = replace(volume.spec, claim_ref=reference_to(claim), capacity=capacity)
+    return replace(volume, spec=spec, status=objects.PersistentVolumeStatus(phase="Bound"))
+
+
+def claim_of(volume: PersistentVolume, capacity: dict[str, str], claim: PersistentVolumeClaim) -> PersistentVolumeClaim:
+    """The claim, bound to the volume."""
+    status = objects.PersistentVolumeClaimStatus(
+        phase="Bound", access_modes=volume.spec.access_modes, capacity=capacity
+    )
+    return replace(claim, spec=replace(claim.spec, volume_name=volume.metadata.name), status=status)
 
 
 def reference_to(claim: PersistentVolumeClaim) -> objects.ObjectReference:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from podrun.api import objects, status_errors
 from podrun.controllers import binding, ephemeral_volumes, namespaces
-from podrun.controllers.binding import Bind, LetGo, Lose, Protect, Provision, Reclaim, Show, Step, Wait
+from podrun.controllers.binding import Bind, LetGo, Lose, Protect, Provision, Reclaim, Show, Step, Storage, Wait
 from podrun.controllers.ephemeral_volumes import Drop, Make, Refuse
 from podrun.kubelet import own_thread, trees
 from podrun.kubelet.recorder import About, Recorder
@@ -113,8 +113,7 @@ class Claims:
     async def _carry_out(self, step: Step) -> None:
         match step:
             case Protect(claim):
-                finalizers = (*claim.metadata.finalizers, binding.CLAIM_PROTECTION)
-                await self._change(claim, metadata=replace(claim.metadata, finalizers=finalizers))
+                await self._change(claim, binding.protected)
             case LetGo(claim):
                 await self._let_go(claim, binding.CLAIM_PROTECTION)
             case Provision(claim):
@@ -122,13 +121,13 @@ class Claims:
             case Bind(claim, volume):
                 await self._bind(claim, volume)
             case Lose(claim):
-                await self._change(claim, status=replace(claim.status, phase="Lost"))
+                await self._change(claim, binding.lost)
                 text = "Bound claim has lost its PersistentVolume. Data on the volume is lost!"
                 self._tell(claim, "Warning", "ClaimLost", text)
             case Wait(claim, reason, message):
                 self._tell(claim, "Normal", reason, message)
             case Show(volume, phase):
-                await self._change(volume, status=objects.PersistentVolumeStatus(phase=phase))
+                await self._change(volume, lambda newest: replace(newest, status=replace(newest.status, phase=phase)))
             case Reclaim(volume):
                 await self._reclaim(volume)
 
@@ -141,19 +140,12 @@ class Claims:
         self._tell(claim, "Normal", "ProvisioningSucceeded", text)
 
     async def _bind(self, claim: objects.PersistentVolumeClaim, volume: objects.PersistentVolume) -> None:
-        wanted = claim.spec.resources.requests.get(binding.STORAGE, "0")
-        spec = replace(volume.spec, claim_ref=binding.reference_to(claim))
+        capacity = dict(volume.spec.capacity)
         if self._is_ours(volume):
             await own_thread.run(partial(persistent.make, self._place(volume)))
-            spec = replace(spec, capacity={binding.STORAGE: wanted})
-        await self._change(volume, spec=spec, status=objects.PersistentVolumeStatus(phase="Bound"))
-        await self._change(
-            claim,
-            spec=replace(claim.spec, volume_name=volume.metadata.name),
-            status=objects.PersistentVolumeClaimStatus(
-                phase="Bound", access_modes=volume.spec.access_modes, capacity=dict(spec.capacity)
-            ),
-        )
+            capacity = {binding.STORAGE: claim.spec.resources.requests.get(binding.STORAGE, "0")}
+        await self._change(volume, partial(binding.volume_of, claim, capacity))
+        await self._change(claim, partial(binding.claim_of, volume, capacity))
 
     async def _reclaim(self, volume: objects.PersistentVolume) -> None:
         """The directory before the object: one that could not be taken out of the way is tried again. How long it takes
@@ -165,21 +157,19 @@ class Claims:
             self._remove(partial(trees.remove_set_aside, aside))
         await self._let_go(volume, binding.VOLUME_PROTECTION)
 
-    async def _let_go(self, found: objects.PersistentVolumeClaim | objects.PersistentVolume, finalizer: str) -> None:
+    async def _let_go(self, found: Storage, finalizer: str) -> None:
         """Without our finalizer, and gone if there is no other."""
         metadata = found.metadata
-        left = tuple(each for each in metadata.finalizers if each != finalizer)
+        others = any(each != finalizer for each in metadata.finalizers)
         with contextlib.suppress(errors.NotFoundError):
-            if left and metadata.deletion_timestamp is not None:
-                await self._change(found, metadata=replace(metadata, finalizers=left))
+            if others and metadata.deletion_timestamp is not None:
+                await self._change(found, partial(binding.unprotected, finalizer))
             else:
                 await self._store.delete(type(found), metadata.namespace, metadata.name, uid=metadata.uid)
 
-    async def _change(self, found: objects.PersistentVolumeClaim | objects.PersistentVolume, **fields: object) -> None:
+    async def _change(self, found: Storage, change: Callable[[Storage], Storage]) -> None:
         meta = found.metadata
-        await self._store.update(
-            type(found), meta.namespace, meta.name, lambda newest: replace(newest, **fields), uid=meta.uid
-        )
+        await self._store.update(type(found), meta.namespace, meta.name, change, uid=meta.uid)
 
     def _is_ours(self, volume: objects.PersistentVolume) -> bool:
         """By its mark and its place: nothing that somebody else wrote into an object has a directory removed."""

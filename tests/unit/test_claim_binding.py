@@ -65,6 +65,12 @@ def only(
     return step
 
 
+@pytest.mark.parametrize("phase", ["", "Pending", "Available"])
+def test_a_volume_that_is_bound_as_soon_as_it_is_there_is_not_shown_as_available(phase: str) -> None:
+    wanted, new = claim(storage_class_name="manual"), volume(phase=phase)
+    assert only([wanted], [new]) == Bind(wanted, new)
+
+
 def test_a_claim_gets_a_volume_of_its_own_whatever_its_class() -> None:
     for storage_class in (None, "gp2"):
         new = claim(storage_class_name=storage_class)
