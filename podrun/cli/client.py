@@ -73,6 +73,7 @@ def connect(path: str) -> Socket:
 
 def receive_descriptors(connection: Socket, most: int) -> tuple[bytes, list[int]]:
     """Some bytes, none at the end, and the descriptors that came with them, which no program inherits."""
+    interrupts.wait_readable(connection.fileno())
     piece, ancillary, _, _ = connection.recvmsg(_PIECE, CMSG_SPACE(most * _SIZE_OF_INT), MSG_CMSG_CLOEXEC)
     descriptors: list[int] = []
     for level, kind, data in ancillary:
