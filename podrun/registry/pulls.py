@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -164,14 +165,22 @@ class Pulls:
     def _source(self, reference: Reference, credential: Credential | None) -> Iterator[Source]:
         """The repository with a private file of what may unlock it."""
         registry = reference.repository.partition("/")[0]
-        self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._scratch / f"{secrets.token_hex(8)}.json"
         try:
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-                file.write(credentials.auth_file(registry, credential))
+            self._keep(path, credentials.auth_file(registry, credential))
             yield Source(reference.repository, skopeo.is_secure(registry, self._insecure), str(path))
         finally:
             path.unlink(missing_ok=True)
+
+    def _keep(self, path: Path, secret: bytes) -> None:
+        try:
+            self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+                file.write(secret)
+        except OSError as error:
+            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            hint = f"free some space on the filesystem of {self._scratch}" if is_full else None
+            raise PullError(f"cannot write {path}: {(error.strerror or str(error)).lower()}", hint) from error
 
     async def _resolve(self, reference: Reference, source: Source, on_progress: OnProgress) -> Image:
         """From the name to the manifest for this machine, to an image."""

@@ -361,7 +361,7 @@ def test_a_full_disk_is_said_and_leaves_no_half_image(small_disk: Path, registry
         ballast.write_bytes(bytes(free - left))
         error = node.refusal(f"{registry.address}/app:1")
         assert "no space left on device" in error.message
-        assert "PODRUN_ROOT" in (error.hint or "")
+        assert f"free some space on the filesystem of {small_disk}" in (error.hint or "")
     assert node.images.list() == (kept,)
 
 
