@@ -76,7 +76,7 @@ def _check_protocol(request: web.Request, socket: web.WebSocketResponse) -> None
 
 async def _run(socket: web.WebSocketResponse, ticket: ExecTicket, wanted: Wanted, gone: asyncio.Future[None]) -> bytes:
     """The last message. PodrunError, OSError: there is no exit code. ConnectionError: the client is gone."""
-    first = await _first_message(socket) if wanted.tty else None
+    first = await _first_message(socket) if wanted.tty and wanted.stdin else None
     size = first if isinstance(first, channels.Resize) else channels.Resize(0, 0)
     with Session(ticket.socket) as session:
         await session.start(Exec(ticket.token, rows=size.rows, columns=size.columns))

@@ -129,7 +129,9 @@ def test_who_does_not_read_is_dropped_and_hinders_nobody(shim: Client, pod: Pod)
     received = 0
     while received < size:
         assert select.select([quick.outputs[0]], [], [], PATIENCE)[0], received
-        received += len(os.read(quick.outputs[0], 1 << 20))
+        piece = os.read(quick.outputs[0], 1 << 20)
+        assert piece, received
+        received += len(piece)
     dropped = slow.end()
     assert isinstance(dropped, messages.Refused)
     assert "did not read" in dropped.message

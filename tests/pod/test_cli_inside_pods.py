@@ -96,6 +96,8 @@ def exchanged(port: int, sent: bytes) -> bytes:
                 connection.shutdown(socket.SHUT_WR)
             while piece := connection.recv(1 << 16):
                 received.append(piece)
+        except TimeoutError:
+            raise
         except OSError:  # a reset; before shutdown(2) it is ENOTCONN
             pass
         return b"".join(received)

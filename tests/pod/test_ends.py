@@ -136,7 +136,8 @@ def test_a_containers_own_policy_and_rules_come_before_the_pods(node: Instance, 
 def test_a_changed_image_restarts_its_container_in_place(node: Instance, told: Story, roots: Path) -> None:
     node.run("image", "import", roots / "busybox", OTHER_IMAGE, "--cmd", "sh")
     changing = told.container("changing", f"note changing; {story.obedient('term')}")
-    name = told.submit(changing, told.container("steady", "note steady; " + manifests.SLEEP))
+    steady = told.container("steady", "note steady; " + manifests.SLEEP)
+    name = told.submit(changing, steady, terminationGracePeriodSeconds=600)
     before = node.wait_for(name, pods.is_ready, "to be ready")
     told.wait_for("changing")
     told.wait_for("steady")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from typing import IO
+from pathlib import Path
 
 import pytest
 
@@ -23,31 +23,26 @@ def test_twenty_pods_at_once_have_addresses_of_their_own_and_go_together(node: I
     assert not set(names) & node.pods().keys()
 
 
-def watched_statuses(lines: IO[str]) -> list[str]:
-    """The STATUS column of each line about the pod "watched", up to and with its deletion."""
-    found: list[str] = []
-    while "Terminating" not in found:
-        line = lines.readline().split()
-        assert line, f"the watch ended after {found}"
-        if line[0] == "watched":
-            found.append(line[2])
-    return found
-
-
 @pytest.mark.vm
-def test_a_watcher_sees_a_pod_come_start_and_go(node: Instance) -> None:
+def test_a_watcher_sees_a_pod_come_start_and_go(node: Instance, tmp_path: Path) -> None:
     words = [COMMAND, "get", "pods", "-w"]
-    watcher = subprocess.Popen(words, env=node.environment, stdout=subprocess.PIPE, text=True)
-    assert watcher.stdout is not None
+    shown = tmp_path / "shown"
+    with shown.open("wb") as output:
+        watcher = subprocess.Popen(words, env=node.environment, stdout=output)
+
+    def statuses() -> list[str]:
+        """The STATUS column of each line about the pod so far."""
+        lines = [line.split() for line in shown.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        return [line[2] for line in lines if line[0] == "watched"]
+
     try:
         node.apply(manifests.pod("watched"), wait=True)
+        wait.wait_until(lambda: "Running" in statuses(), "the pod to be shown")
         node.run("delete", "pod", "watched")
-        statuses = watched_statuses(watcher.stdout)
+        wait.wait_until(lambda: "Terminating" in statuses(), "its end to be shown")
     finally:
         watcher.kill()
-        watcher.communicate()
-    order = [statuses.index(status) for status in ("Running", "Terminating")]
-    assert order == sorted(order)
+        watcher.wait()
 
 
 def test_applying_the_same_again_changes_nothing(node: Instance) -> None:

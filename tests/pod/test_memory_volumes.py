@@ -46,7 +46,7 @@ def test_memory_is_shared_limited_and_outlives_containers_and_kubelets(own_node:
     assert str(held) not in Path("/proc/self/mountinfo").read_text(), "the machine sees no mount"
     assert not list(held.iterdir())
     node.restart_kubelet()
-    inside("touch /m/go")
+    node.exec("memory", "touch", "/m/go", container="two")
     pod = node.wait_for("memory", lambda pod: pods.restarts(pod, "one") == 1, "the container to run again", 60)
     wait.wait_until(lambda: inside("cat /m/runs").split() == ["run", "run"], "the second run to write", 20)
     node.run("delete", "pod", "memory")

@@ -23,6 +23,8 @@ def target(node: Instance) -> Instance:
     """With a pod that sends back whatever it gets."""
     echo = manifests.busybox(script=f"exec nc -ll -p {PORT} -e cat")
     node.apply(manifests.pod(POD, echo, terminationGracePeriodSeconds=0), wait=True)
+    listening = ["grep", "-q", f":{int(PORT):04X} ", "/proc/net/tcp", "/proc/net/tcp6"]
+    wait.wait_until(lambda: node.exec(POD, *listening, check=False).returncode == 0, "nc to listen", step=0.1)
     return node
 
 

@@ -71,7 +71,7 @@ def test_a_tcp_probe_succeeds_once_somebody_listens(node: Instance, told: Story)
 
 
 def test_a_grpc_probe_asks_the_health_service(node: Instance, told: Story) -> None:
-    name = told.submit(told.container(readinessProbe={"grpc": {"port": 8081}} | QUICK))
+    name = told.submit(told.container(readinessProbe={"grpc": {"port": 8081}} | QUICK | {"timeoutSeconds": 2}))
     pod = node.wait_for(name, pods.is_running, "to run")
     file = told.directory / "healthy"
     enter = ["nsenter", f"--net=/proc/{node.pause_pid(pod)}/ns/net"]
@@ -101,7 +101,8 @@ def test_a_failed_liveness_probe_ends_the_container_and_another_run_follows(node
     probe = file_exists("alive", failureThreshold=2)
     told.create("alive")
     name = told.submit(
-        told.container(script=script, livenessProbe=probe, **story.lifecycle(preStop=story.noting("prestop")))
+        told.container(script=script, livenessProbe=probe, **story.lifecycle(preStop=story.noting("prestop"))),
+        terminationGracePeriodSeconds=600,
     )
     first = node.wait_for(name, pods.is_ready, "to be ready")
     told.wait_for("start")

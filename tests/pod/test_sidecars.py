@@ -96,7 +96,7 @@ def test_a_failing_init_container_fails_a_pod_that_never_restarts(node: Instance
 @pytest.mark.vm
 def test_a_sidecar_holds_what_follows_back_until_it_is_up(node: Instance, told: Story) -> None:
     inits = [sidecar(told, "side", **up_when("side-up")), told.container("setup", "note setup")]
-    name = told.submit(living(told, "main"), initContainers=inits)
+    name = told.submit(living(told, "main"), initContainers=inits, terminationGracePeriodSeconds=600)
     told.wait_for("side")
     pod = node.wait_for(name, lambda pod: pods.is_running(pod, "side"), "to run its sidecar")
     assert pods.container(pod, "side")["started"] is False

@@ -12,8 +12,11 @@ NAMES = ("attacker", "victim", "target")
 
 
 def pings(node: Instance, name: str, *targets: str, before: str = "true") -> list[bool]:
-    """Whether one answer came to each of these from pod `name`. `before`: commands of a shell."""
-    tries = "; ".join(f"ping -c 1 -w 1 -W 1 {target} >/dev/null 2>&1 && echo yes || echo no" for target in targets)
+    """Whether an answer came to each of these from pod `name`. `before`: commands of a shell."""
+    patient = (
+        'ask() { for n in 1 2 3; do ping -c 1 -w 1 -W 1 "$@" >/dev/null 2>&1 && echo yes && return; done; echo no; }'
+    )
+    tries = "; ".join((patient, *(f"ask {target}" for target in targets)))
     lines = node.exec(name, "sh", "-c", f"{before} >/dev/null 2>&1; {tries}").stdout.split()
     return [line == "yes" for line in lines]
 
