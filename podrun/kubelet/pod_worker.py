@@ -334,7 +334,8 @@ class PodWorker:
         if self._inbox.empty():
             delay = None if wake_at is None else min(max(0.0, wake_at - time.time()), LONGEST_WAIT)
             with contextlib.suppress(TimeoutError):
-                events.append(await asyncio.wait_for(self._inbox.get(), delay))
+                async with asyncio.timeout(delay):
+                    events.append(await self._inbox.get())
         while not self._inbox.empty():
             events.append(self._inbox.get_nowait())
         return events
@@ -391,25 +392,29 @@ class PodWorker:
         if self._writing is None or self._writing.done():
             shown = status.pod_status(self.pod, self.life, self._services.host, now)
             if (self.life, shown) != self._written:
-                self._writing = asyncio.create_task(self._guarded(self._write(self.life, shown)))
+                self._writing = asyncio.create_task(self._guarded(self._write(self.pod, self.life, shown)))
 
-    async def _write(self, life: PodLife, shown: objects.PodStatus) -> None:
-        meta, node, began = self.pod.metadata, self._services.host.name, time.monotonic()
+    async def _write(self, pod: objects.Pod, life: PodLife, shown: objects.PodStatus) -> None:
+        """`shown` is what `pod` and `life` look like."""
+        meta, node, began = pod.metadata, self._services.host.name, time.monotonic()
+        has_changed = False
         try:
             stored = await self._services.store.update(
                 objects.Pod,
                 meta.namespace,
                 meta.name,
-                lambda pod: replace(
-                    pod,
-                    spec=pod.spec if pod.spec.node_name == node else replace(pod.spec, node_name=node),
-                    status=status.with_conditions_of_others(shown, pod.status),
+                lambda old: replace(
+                    old,
+                    spec=old.spec if old.spec.node_name == node else replace(old.spec, node_name=node),
+                    status=status.with_conditions_of_others(shown, old.status),
                 ),
                 durable=False,
                 uid=meta.uid,
                 record=lives.encode(life),
             )
-            self.pod = replace(self.pod, status=stored.status)
+            has_changed = self.pod is not pod
+            if int(stored.metadata.resource_version) > int(self.pod.metadata.resource_version):
+                self.pod = replace(self.pod, status=stored.status)  # else it holds that, and what others wrote since
         except (errors.NotFoundError, errors.ConflictError):
             pass  # removed by force; what is left of the pod needs no status
         except errors.WriteFailedError as error:
@@ -421,7 +426,7 @@ class PodWorker:
         self._start_measures.shown(self.pod, shown)
         self._written = (life, shown)
         self._acknowledge(life.applied)
-        if life is not self.life:
+        if life is not self.life or has_changed:
             self._inbox.put_nowait(Synced())
 
     def _acknowledge(self, applied: int) -> None:

@@ -15,9 +15,10 @@ from podrun.kubelet import mount_plan, outcomes
 from podrun.kubelet.lives import ContainerLife, PodLife, Run
 
 RUNTIME = "podrun"
+DISRUPTION_TARGET = "DisruptionTarget"
 OWN_CONDITIONS = frozenset(
     (
-        *("DisruptionTarget", "PodResizePending", "PodResizeInProgress"),
+        *(DISRUPTION_TARGET, "PodResizePending", "PodResizeInProgress"),
         *("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"),
     )
 )
@@ -64,7 +65,9 @@ def _addresses(pod: objects.Pod, life: PodLife) -> tuple[str, ...]:
 
 def with_conditions_of_others(shown: objects.PodStatus, current: objects.PodStatus) -> objects.PodStatus:
     """`shown`, with the conditions that others have set meanwhile in `current`."""
-    own = (c for c in shown.conditions if c.type in OWN_CONDITIONS)
+    own = [c for c in shown.conditions if c.type in OWN_CONDITIONS]
+    if not any(c.type == DISRUPTION_TARGET for c in own):  # whoever deletes the pod may have set it, too
+        own += [c for c in current.conditions if c.type == DISRUPTION_TARGET]
     return replace(shown, conditions=(*conditions_of_others(current), *own))
 
 
@@ -227,7 +230,7 @@ def _conditions(pod: objects.Pod, life: PodLife, phase: str, now: float) -> tupl
     resizes = tuple(
         _condition(verdict, before.get(verdict.type), life.resize.generation, now) for verdict in _resize_verdicts(life)
     )
-    disrupted = _disruption(pod, life, before.get("DisruptionTarget"), now)
+    disrupted = _disruption(pod, life, before.get(DISRUPTION_TARGET), now)
     return (*conditions_of_others(pod.status), *disrupted, *resizes, *own)
 
 
@@ -237,7 +240,7 @@ def _disruption(
     """Of our own making, or as somebody else has set it."""
     if life.disruption is None:
         return () if before is None else (before,)
-    verdict = _Verdict("DisruptionTarget", True, life.disruption.reason, life.disruption.message)
+    verdict = _Verdict(DISRUPTION_TARGET, True, life.disruption.reason, life.disruption.message)
     return (_condition(verdict, before, pod.metadata.generation, now),)
 
 
