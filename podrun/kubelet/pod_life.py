@@ -364,7 +364,7 @@ def _resize_judged(pod: objects.Pod, life: PodLife, event: ResizeJudged) -> tupl
         text = f"Pod resize {event.reason}: {resizing.summary(pod, event.generation, event.message)}"
         return replace(life, resize=pending), (Emit("Warning", f"Resize{event.reason}", text),)
     text = f"Pod resize started: {resizing.summary(pod, event.generation)}"
-    agreed = ResizeLife(generation=event.generation, in_progress=True)
+    agreed = ResizeLife(generation=event.generation, in_progress=True, writing=resize.writing)
     return replace(life, allocated=event.wish, resize=agreed), (Emit("Normal", "ResizeStarted", text),)
 
 

@@ -150,6 +150,8 @@ def _resize(turn: _Turn) -> None:
     resize = turn.life.resize
     if not resize.in_progress or resize.writing:
         return
+    if any(container.state == "launching" for container in turn.life.containers.values()):
+        return  # one starts with the amounts of before, and its group can be written when it has
     if not backoff.is_due(resize.not_before, turn.now):
         turn.wake(resize.not_before)
         return
