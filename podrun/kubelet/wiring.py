@@ -158,7 +158,7 @@ class Wiring:
     def _disconnect(self, uid: str, held: tuple[Interface, ...], ports: tuple[HostPort, ...]) -> None:
         try:
             links.disconnect(self._host, self._bridge, uid)
-            if held and uid not in self._held:
+            if held:  # also where the pod's next sandbox has an address already: that one's right to send comes later
                 senders.remove(self._filter, self._bridge, self._sender(uid, held))
             if ports:
                 self._apply_ports(ports)
