@@ -77,6 +77,9 @@ class ContainerImages:
             with self._measures.operation("pull_image"):
                 pulled = await self._pulls.pull(reference, found)
         except PullError as error:
+            if spec.image_pull_policy != "Always" and (came := self._present(shown)) is not None:
+                self._emit(Emit("Normal", "Pulled", f'Container image "{shown}" already present on machine', name))
+                return self._ready(name, reference, came)
             return self._pull_failed(spec, error, present)
         waited = times.go_duration(time.monotonic() - began)
         text = (
@@ -84,6 +87,13 @@ class ContainerImages:
         )
         self._emit(Emit("Normal", "Pulled", f"{text} Image size: {pulled.image.size} bytes.", name))
         return self._ready(name, reference, pulled.image)
+
+    def _present(self, name: str) -> Image | None:
+        """What has come some other way meanwhile."""
+        try:
+            return self._images.find(name)
+        except PodrunError:
+            return None
 
     def _pull_failed(self, spec: objects.Container, error: PullError, present: Image | None) -> ImageFailed:
         words = error.message
