@@ -121,7 +121,7 @@ def _of_claim(
     """`taken`: volumes that others have got in this very round."""
     meta = claim.metadata
     if meta.deletion_timestamp is not None:
-        if CLAIM_PROTECTION in meta.finalizers and not is_used:
+        if (CLAIM_PROTECTION in meta.finalizers or not meta.finalizers) and not is_used:
             yield LetGo(claim)
         return
     if CLAIM_PROTECTION not in meta.finalizers:

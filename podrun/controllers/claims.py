@@ -59,7 +59,8 @@ class Claims:
                 self._changed.clear()
                 await self._look()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), RETRY)
+                    async with asyncio.timeout(RETRY):
+                        await self._changed.wait()
         finally:
             for task in (*following, *self._removing):
                 task.cancel()
@@ -73,12 +74,14 @@ class Claims:
 
     async def _look(self) -> None:
         claims = self._store.list(objects.PersistentVolumeClaim)[0]
-        volumes = self._store.list(objects.PersistentVolume)[0]
         pods = self._store.list(objects.Pod)[0]
         present = {claim.metadata.uid for claim in claims} | {pod.metadata.uid for pod in pods}
         self._said = {said for said in self._said if said[0] in present}
         for need in ephemeral_volumes.steps(claims, pods):
             await self._look_after_ephemeral_volume(need)
+        claims = self._store.list(objects.PersistentVolumeClaim)[0]
+        volumes = self._store.list(objects.PersistentVolume)[0]
+        pods = self._store.list(objects.Pod)[0]
         for step in binding.steps(claims, volumes, pods):
             try:
                 await self._carry_out(step)

@@ -42,7 +42,8 @@ class Namespaces:
                 self._changed.clear()
                 is_ending = await self._look()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), LOOK if is_ending else RETRY)
+                    async with asyncio.timeout(LOOK if is_ending else RETRY):
+                        await self._changed.wait()
         finally:
             for task in following:
                 task.cancel()
@@ -88,7 +89,7 @@ class Namespaces:
 async def end(store: Store, found: objects.Object, now: float) -> None:
     """Have it deleted as a user would: pods within their grace period, what has finalizers when they are gone."""
     metadata = found.metadata
-    if metadata.deletion_timestamp is not None:
+    if metadata.deletion_timestamp is not None and (metadata.finalizers or isinstance(found, objects.Pod)):
         return
     with contextlib.suppress(errors.NotFoundError, errors.ConflictError):
         if isinstance(found, objects.Pod):

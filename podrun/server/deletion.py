@@ -72,7 +72,10 @@ async def _delete(server: context.Context, found: objects.Object, options: Optio
     namespace, name = found.metadata.namespace, found.metadata.name
     if found.metadata.finalizers:
         now = server.clock()
-        return await server.store.update(type(found), namespace, name, lambda one: namespaces.marked(one, now), uid=uid)
+        marked = await server.store.update(
+            type(found), namespace, name, lambda one: namespaces.marked(one, now), uid=uid
+        )
+        return await finish(server.store, marked)  # the last finalizer may have been taken away meanwhile
     return await server.store.delete(type(found), namespace, name, uid=uid)
 
 
