@@ -71,7 +71,7 @@ class Kubelet:
         await self._wait_for_workers()
         store = self._services.store
         tasks = [store.follow(objects.Pod, self._notice_pod, since=version)]
-        tasks += [store.follow(kind, partial(self._notice_reference, kind)) for kind in references.KINDS]
+        tasks += [store.follow(kind, partial(self._notice_reference, kind), since=version) for kind in references.KINDS]
         tasks += [asyncio.create_task(self._queue.run()), asyncio.create_task(self._evictor.run())]
         tasks += [asyncio.create_task(self._taints.run()), asyncio.create_task(self._collector.run())]
         try:
@@ -124,7 +124,7 @@ class Kubelet:
     def users_of(self, image: Image) -> list[str]:
         """Containers that run an image, or are about to: pod/container."""
         users = []
-        for worker in self._workers.values():
+        for worker in tuple(self._workers.values()):  # on a thread of the disk
             meta = worker.pod.metadata
             for name, container in worker.life.containers.items():
                 if container.image_id == image.id and (container.alive or not worker.life.final):

@@ -58,7 +58,8 @@ class SchedulingQueue:
         try:
             while True:
                 try:
-                    await asyncio.wait_for(self._dirty.wait(), REMINDER if self._waiting else None)
+                    async with asyncio.timeout(REMINDER if self._waiting else None):
+                        await self._dirty.wait()
                 except TimeoutError:
                     self._waiting = dict.fromkeys(self._waiting)
                 self._dirty.clear()

@@ -66,7 +66,8 @@ class StaticPods:
                 if manifests is not None:
                     await self._take(manifests)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._awake.wait(), RESCAN)
+                    async with asyncio.timeout(RESCAN):
+                        await self._awake.wait()
         finally:
             loop.remove_reader(descriptor)
             os.close(descriptor)

@@ -39,7 +39,8 @@ class TaintEvictor:
             wait: float | None = 0.0
             while True:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._dirty.wait(), wait)
+                    async with asyncio.timeout(wait):
+                        await self._dirty.wait()
                 self._dirty.clear()
                 try:
                     wait = await self._look()
@@ -57,7 +58,7 @@ class TaintEvictor:
         if not taints:
             self._since.clear()
             return None
-        now, wait, since = time.monotonic(), math.inf, {}
+        now, wait, since, doomed = time.monotonic(), math.inf, {}, []
         for pod in list(self._placed()):
             patience = taint_eviction.patience(pod, taints)
             if patience is None or pod.metadata.deletion_timestamp is not None:
@@ -66,13 +67,16 @@ class TaintEvictor:
             since[uid] = self._since.get(uid, now)
             left = since[uid] + patience - now
             if left <= 0:
-                await self._delete(pod)
+                doomed.append(self._delete(pod))
             else:
                 wait = min(wait, left)
         self._since = since
+        if not all(await asyncio.gather(*doomed)):  # all at once: while one is written, another may come to tolerate it
+            wait = min(wait, RETRY)
         return None if wait is math.inf else wait
 
-    async def _delete(self, pod: objects.Pod) -> None:
+    async def _delete(self, pod: objects.Pod) -> bool:
+        """False: it could not be written down."""
         meta, now = pod.metadata, time.time()
         text = f"Marking for deletion Pod {meta.namespace}/{meta.name}"
         self._services.recorder.record(pod, "Normal", "TaintManagerEviction", text, component=COMPONENT)
@@ -84,5 +88,9 @@ class TaintEvictor:
 
         try:
             await self._services.store.update(objects.Pod, meta.namespace, meta.name, change, uid=meta.uid)
+        except (errors.NotFoundError, errors.ConflictError):
+            pass  # it is gone
         except errors.StoreError as error:
             logger.warning("cannot delete pod %s: %s", meta.name, error)
+            return False
+        return True
