@@ -150,8 +150,8 @@ def _resize(turn: _Turn) -> None:
     resize = turn.life.resize
     if not resize.in_progress or resize.writing:
         return
-    if any(container.state == "launching" for container in turn.life.containers.values()):
-        return  # one starts with the amounts of before, and its group can be written when it has
+    if _starts_with_others(turn):
+        return
     if not backoff.is_due(resize.not_before, turn.now):
         turn.wake(resize.not_before)
         return
@@ -163,6 +163,15 @@ def _resize(turn: _Turn) -> None:
         turn.life = replace(turn.life, resize=replace(resize, in_progress=False, written={}))
         text = f"Pod resize completed: {resizing.summary(turn.pod, resize.generation)}"
         turn.effects.append(Emit("Normal", "ResizeCompleted", text))
+
+
+def _starts_with_others(turn: _Turn) -> bool:
+    """Whether a container is just being started with amounts from before: its group can be written when it has."""
+    agreed = resizing.allocated(turn.pod.spec, turn.life)
+    return any(
+        container.state == "launching" and name in agreed and container.actuated != agreed[name]
+        for name, container in turn.life.containers.items()
+    )
 
 
 def _holds_the_next_back(spec: objects.Container, container: ContainerLife) -> bool:

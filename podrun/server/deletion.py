@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from podrun.api import objects, status_errors, times
 from podrun.controllers import namespaces
 from podrun.server import answers, bodies, context, reading, resources
-from podrun.store import NotFoundError, Store
+from podrun.store import ConflictError, NotFoundError, Store
 
 PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public")
 
@@ -101,7 +101,7 @@ async def finish(store: Store, changed: objects.Object) -> objects.Object:
         or metadata.finalizers
     ):
         return changed
-    with contextlib.suppress(NotFoundError):
+    with contextlib.suppress(NotFoundError, ConflictError):
         return await store.delete(type(changed), metadata.namespace, metadata.name, uid=metadata.uid)
     return changed
 
