@@ -22,6 +22,7 @@ from podrun.image import layers
 from podrun.image.errors import BadImage
 from podrun.image.layers import Layers
 from podrun.image.removal import remove_tree
+from tests import descriptors
 
 
 @pytest.fixture
@@ -512,8 +513,8 @@ def test_a_layer_that_fails_leaves_nothing(tmp_path: Path, store: Layers, harm: 
 
 
 def test_no_descriptor_is_left_open(tmp_path: Path, store: Layers) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors.count()
     path, diff_id = blob(tmp_path, *(file(f"d{number}/a") for number in range(200)), file(".wh."))
     with pytest.raises(BadImage):
         store.unpack(path, diff_id, diff_id, [])
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert descriptors.count() == before

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 from collections.abc import Coroutine
 from functools import partial
@@ -18,7 +17,7 @@ from podrun.kubelet import execution, hooks, shim_session
 from podrun.kubelet.execution import Finished
 from podrun.probe.outcomes import MOST_OUTPUT, Errored, Failed, Succeeded
 from podrun.shim import facts, messages
-from tests import wait
+from tests import descriptors, wait
 from tests.kernel.shim_client import Client, Pod
 from tests.wait import wait_until
 
@@ -109,10 +108,10 @@ def test_a_container_that_has_ended_and_a_shim_that_is_gone_are_errors(container
 
 def test_no_descriptor_is_left_open(container: Container) -> None:
     async def story() -> None:
-        before = len(os.listdir("/proc/self/fd"))
+        before = descriptors.count()
         for argv in (("true",), ("no-such-program",), ("sh", "-c", "sleep 1000 & echo up"), ("sleep", "1000")):
             await execution.probe(partial(execution.run, container.prepare), "main", argv, SHORT)
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert descriptors.count() == before
 
     run(story())
 

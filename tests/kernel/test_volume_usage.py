@@ -11,6 +11,7 @@ import pytest
 
 from podrun.image import removal
 from podrun.volume import usage, walk
+from tests import descriptors
 
 
 def du(directory: Path) -> int:
@@ -54,9 +55,9 @@ def test_no_tree_is_too_deep(tmp_path: Path) -> None:
         os.close(current)
         current = following
     os.close(current)
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors.count()
     found = usage.measure_path(str(volume))
-    after = len(os.listdir("/proc/self/fd"))
+    after = descriptors.count()
     removal.remove_tree(volume, aside=tmp_path)
     assert found.inodes == 1 + 3000 + 6
     assert after == before

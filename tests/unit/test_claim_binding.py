@@ -116,6 +116,8 @@ def test_a_claim_in_use_is_protected_until_the_pod_has_ended() -> None:
     deleted = claim(metadata={"deletion_timestamp": GONE})
     assert binding.steps([deleted], [], [pod()]) == []
     assert only([deleted], [], [pod("Succeeded")]) == LetGo(deleted)
+    left = claim(metadata={"deletion_timestamp": GONE, "finalizers": ()})  # its last finalizer went meanwhile
+    assert only([left], []) == LetGo(left)
     bare = claim(metadata={"finalizers": ()})
     assert only([bare], []) == Protect(bare)
 

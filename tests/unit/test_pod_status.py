@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from podrun.api import objects
-from podrun.kubelet import container_life, pod_life
+from podrun.kubelet import container_life, pod_life, status
 from podrun.kubelet import happenings as h
 from podrun.shim import facts
 from tests.fakes.pod_story import HOOK, PROBE, Story, a_pod, deleted, running, with_container, with_spec
@@ -316,6 +316,16 @@ def test_what_the_eviction_of_a_pod_says() -> None:
     story.exits("a", 137)
     shown = story.status()
     assert (shown.phase, shown.reason, shown.message) == ("Failed", "Evicted", "The node was low on resource: memory.")
+
+
+def test_a_disruption_that_whoever_deletes_the_pod_has_set_stays() -> None:
+    shown = running(Story(a_pod("a"))).status()
+    disruption = objects.PodCondition(type="DisruptionTarget", status="True", reason="DeletionByTaintManager")
+    stored = replace(shown, conditions=(*shown.conditions, disruption))
+    assert disruption in status.with_conditions_of_others(shown, stored).conditions
+    assert sorted(each.type for each in status.with_conditions_of_others(stored, stored).conditions) == sorted(
+        each.type for each in stored.conditions
+    )
 
 
 # ---- flags -----------------------------------------------------------------------------------------------------------

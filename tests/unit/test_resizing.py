@@ -158,6 +158,29 @@ def test_a_resize_is_agreed_to_written_and_over() -> None:
     assert shown.resources == new.spec.containers[0].resources
 
 
+def test_a_container_that_is_just_starting_is_waited_for() -> None:
+    """Its group is made with the amounts of before."""
+    old, new = pod(container("cpu: 100m")), pod(container("cpu: 200m"), generation=2)
+    life, _ = judged(new, running(old))
+    starting = replace(life, containers={"c": replace(life.containers["c"], state="launching")})
+    assert pod_steps.decide(new, starting, 2.0).effects == ()
+    assert [type(each) for each in pod_steps.decide(new, life, 2.0).effects] == [WriteResources]
+
+
+def test_a_second_wish_waits_for_the_write_of_the_first() -> None:
+    old, new, newer = (pod(container(f"cpu: {n}00m"), generation=n) for n in (1, 2, 3))
+    life, _ = judged(new, running(old))
+    first = pod_steps.decide(new, life, 2.0)
+    (write,) = first.effects
+    assert isinstance(write, WriteResources)
+    life, _ = judged(newer, first.life)
+    assert pod_steps.decide(newer, life, 2.0).effects == ()
+    life, _ = pod_life.observe(newer, life, ResizeWritten(write.amounts), 3.0)
+    (again,) = pod_steps.decide(newer, life, 3.0).effects
+    assert isinstance(again, WriteResources)
+    assert again.amounts == resizing.wished(newer.spec)
+
+
 def test_what_does_not_fit_is_told_once_and_changes_nothing() -> None:
     old, new = pod(container("cpu: 100m")), pod(container("cpu: 9"), generation=2)
     life, told = judged(new, running(old), "Infeasible", "too much")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from podrun.api import objects
 from podrun.server.log_changes import LogChanges
 from podrun.shim import log_pump
+from tests import descriptors
 from tests.fakes.api_server import PODS, Api, ended, play, pod, running
 
 LOG = f"{PODS}/web/log"
@@ -29,10 +29,6 @@ async def start(api: Api, *texts: str, restarts: int = 0) -> Path:
     directory.mkdir(parents=True)
     (directory / f"{restarts}.log").write_bytes(entries(*texts))
     return directory
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
 
 
 def test_a_log_is_read_with_each_option(tmp_path: Path) -> None:
@@ -188,13 +184,13 @@ def test_following_a_run_that_has_ended_ends_at_once(tmp_path: Path) -> None:
 def test_a_reader_that_hangs_up_is_let_go(tmp_path: Path) -> None:
     async def scenario(api: Api) -> None:
         await start(api, "one")
-        before = descriptors()
+        before = descriptors.count()
         reader, writer = await asyncio.open_unix_connection(api.address)
         writer.write(f"GET {LOG}?follow=1 HTTP/1.0\r\n\r\n".encode())
         await reader.readuntil(b"one\n")
-        assert descriptors() > before + 2
+        assert descriptors.count() > before + 2
         writer.close()
-        while descriptors() > before:
+        while descriptors.count() > before:
             await asyncio.sleep(0.01)
         assert not api.store._feed._watches
 
@@ -230,7 +226,7 @@ def test_a_large_log_is_streamed_as_fast_as_it_is_read(tmp_path: Path) -> None:
 
 def test_many_followers_share_one_inotify_instance(tmp_path: Path) -> None:
     async def scenario() -> None:
-        changes, before = LogChanges(), descriptors()
+        changes, before = LogChanges(), descriptors.count()
         directories = [tmp_path / name for name in ("a", "b", "absent")]
         for directory in directories[:2]:
             directory.mkdir()
@@ -239,11 +235,11 @@ def test_many_followers_share_one_inotify_instance(tmp_path: Path) -> None:
             first.enter_context(changes.told(directories[0], woken["a"]))
             for directory, name in zip(directories, ("a again", "b", "absent"), strict=True):
                 all_.enter_context(changes.told(directory, woken[name]))
-            assert descriptors() == before + 1
+            assert descriptors.count() == before + 1
             first.close()
             (directories[0] / "0.log").touch()
             await asyncio.wait_for(woken["a again"].wait(), 10)
             assert [event.is_set() for event in woken.values()] == [False, True, False, False]
-        assert descriptors() == before
+        assert descriptors.count() == before
 
     asyncio.run(scenario())
