@@ -18,9 +18,18 @@ def patient(seconds: float) -> float:
 
 
 def wait_until(condition: Callable[[], T], what: str, seconds: float = 20, step: float = 0.01) -> T:
-    """Polls until the condition is true and returns its value; fails with `what` when the limit is over."""
+    """Polls until the condition is true and returns its value; fails with `what` when the limit is over.
+
+    A condition that looks at a file or process which is not there (yet) is not true.
+    """
     deadline = time.monotonic() + patient(seconds)
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited {patient(seconds):g} s in vain for: {what}; last value: {value!r}"
+    last: object = None
+    while True:
+        try:
+            if value := condition():
+                return value
+            last = value
+        except (FileNotFoundError, ProcessLookupError) as error:
+            last = error
+        assert time.monotonic() < deadline, f"waited {patient(seconds):g} s in vain for: {what}; last: {last!r}"
         time.sleep(step)
-    return value
