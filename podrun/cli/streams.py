@@ -188,8 +188,9 @@ class _Copying:
     def _serve(self, descriptor: int, events: int) -> None:
         if descriptor == interrupts.noted():
             interrupts.take_note()
+            return
         if descriptor not in self._interests:
-            return  # it is that one, or an earlier one of this round has ended it
+            return  # an earlier one of this round has ended it
         if descriptor == self._connection.fileno():
             self._listen()
         elif descriptor == _STDIN and descriptor not in self.ends.outputs:

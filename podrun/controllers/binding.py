@@ -238,13 +238,15 @@ def lost(claim: PersistentVolumeClaim) -> PersistentVolumeClaim:
     return replace(claim, status=replace(claim.status, phase="Lost"))
 
 
-def volume_of(claim: PersistentVolumeClaim, capacity: dict[str, str], volume: PersistentVolume) -> PersistentVolume:
+def bound_volume(claim: PersistentVolumeClaim, capacity: dict[str, str], volume: PersistentVolume) -> PersistentVolume:
     """The volume, bound to the claim."""
     spec = replace(volume.spec, claim_ref=reference_to(claim), capacity=capacity)
     return replace(volume, spec=spec, status=objects.PersistentVolumeStatus(phase="Bound"))
 
 
-def claim_of(volume: PersistentVolume, capacity: dict[str, str], claim: PersistentVolumeClaim) -> PersistentVolumeClaim:
+def bound_claim(
+    volume: PersistentVolume, capacity: dict[str, str], claim: PersistentVolumeClaim
+) -> PersistentVolumeClaim:
     """The claim, bound to the volume."""
     status = objects.PersistentVolumeClaimStatus(
         phase="Bound", access_modes=volume.spec.access_modes, capacity=capacity

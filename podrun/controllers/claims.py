@@ -74,14 +74,14 @@ class Claims:
 
     async def _look(self) -> None:
         claims = self._store.list(objects.PersistentVolumeClaim)[0]
-        pods = self._store.list(objects.Pod)[0]
-        present = {claim.metadata.uid for claim in claims} | {pod.metadata.uid for pod in pods}
-        self._said = {said for said in self._said if said[0] in present}
-        for need in ephemeral_volumes.steps(claims, pods):
+        for need in ephemeral_volumes.steps(claims, self._store.list(objects.Pod)[0]):
             await self._look_after_ephemeral_volume(need)
+        # Again, for that made and dropped some.
         claims = self._store.list(objects.PersistentVolumeClaim)[0]
         volumes = self._store.list(objects.PersistentVolume)[0]
         pods = self._store.list(objects.Pod)[0]
+        present = {claim.metadata.uid for claim in claims} | {pod.metadata.uid for pod in pods}
+        self._said = {said for said in self._said if said[0] in present}
         for step in binding.steps(claims, volumes, pods):
             try:
                 await self._carry_out(step)
@@ -147,8 +147,8 @@ class Claims:
         if self._is_ours(volume):
             await own_thread.run(partial(persistent.make, self._place(volume)))
             capacity = {binding.STORAGE: claim.spec.resources.requests.get(binding.STORAGE, "0")}
-        await self._change(volume, partial(binding.volume_of, claim, capacity))
-        await self._change(claim, partial(binding.claim_of, volume, capacity))
+        await self._change(volume, partial(binding.bound_volume, claim, capacity))
+        await self._change(claim, partial(binding.bound_claim, volume, capacity))
 
     async def _reclaim(self, volume: objects.PersistentVolume) -> None:
         """The directory before the object: one that could not be taken out of the way is tried again. How long it takes

@@ -150,7 +150,7 @@ def _resize(turn: _Turn) -> None:
     resize = turn.life.resize
     if not resize.in_progress or resize.writing:
         return
-    if _starts_with_others(turn):
+    if _is_starting_with_old_amounts(turn):
         return
     if not backoff.is_due(resize.not_before, turn.now):
         turn.wake(resize.not_before)
@@ -165,7 +165,7 @@ def _resize(turn: _Turn) -> None:
         turn.effects.append(Emit("Normal", "ResizeCompleted", text))
 
 
-def _starts_with_others(turn: _Turn) -> bool:
+def _is_starting_with_old_amounts(turn: _Turn) -> bool:
     """Whether a container is just being started with amounts from before: its group can be written when it has."""
     agreed = resizing.allocated(turn.pod.spec, turn.life)
     return any(

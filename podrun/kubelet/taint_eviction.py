@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from podrun.api import objects, times
 from podrun.kubelet import node_match
+from podrun.kubelet.status import DISRUPTION_TARGET
 
 REASON = "DeletionByTaintManager"
 MESSAGE = "Taint manager: deleting due to NoExecute taint"
@@ -35,7 +36,7 @@ def patience(pod: objects.Pod, taints: Collection[objects.Taint]) -> float | Non
 def disrupted(pod: objects.Pod, now: float) -> objects.Pod:
     """The pod with the condition that says why it is deleted."""
     condition = objects.PodCondition(
-        type="DisruptionTarget",
+        type=DISRUPTION_TARGET,
         observed_generation=pod.metadata.generation,
         status="True",
         last_transition_time=times.rfc3339(now),

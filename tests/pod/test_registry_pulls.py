@@ -362,6 +362,7 @@ def test_a_full_disk_is_said_and_leaves_no_half_image(small_disk: Path, registry
         error = node.refusal(f"{registry.address}/app:1")
         assert "no space left on device" in error.message
         assert f"free some space on the filesystem of {small_disk}" in (error.hint or "")
+        assert ("PODRUN_ROOT" in (error.hint or "")) is (left > 0), "the credential lies elsewhere"
     assert node.images.list() == (kept,)
 
 

@@ -61,6 +61,7 @@ def test_a_running_container_gets_other_limits_without_a_restart(node: Instance)
     assert memory_max(group) == memory_max(whole) == str(64 * MI)
     for reason in ("ResizeStarted", "ResizeCompleted"):
         story.wait_event(node, "grow", reason, times=2)
+        assert story.event_count(node, "grow", reason) == 2
     node.discard("grow", grace=0)
 
 

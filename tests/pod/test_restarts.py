@@ -22,9 +22,10 @@ def test_always_restarts_successes_too_then_waits_and_says_so(node: Instance) ->
     assert node.logs("always", "main", "--previous") == ["run"]
 
     def row() -> list[str]:
-        return node.run("get", "pod", "always").stdout.splitlines()[1].split()[1:3]
+        return node.run("get", "pod", "always").stdout.splitlines()[1].split()[1:4]
 
-    wait.wait_until(lambda: row() == ["0/1", "CrashLoopBackOff"], "get to show it", 40)
+    wait.wait_until(lambda: row()[:2] == ["0/1", "CrashLoopBackOff"], "get to show it", 40)
+    assert int(row()[2]) >= 1, "how often it was restarted"
 
 
 def test_back_off_grows_and_each_run_remembers_the_one_before(node: Instance) -> None:
