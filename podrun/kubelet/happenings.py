@@ -153,9 +153,13 @@ class ResizeJudged:
 
 @dataclass(frozen=True, slots=True)
 class ResizeWritten:
-    """The groups of pod and containers have these resources; not where `error` says why."""
+    """The groups of pod and containers have these resources; not where `error` says why.
+
+    `runs`: the ids of who was running when this began, by name. A run that came later has amounts of its own.
+    """
 
     amounts: dict[str, ResourceRequirements]
+    runs: dict[str, str]
     error: str = ""
 
 

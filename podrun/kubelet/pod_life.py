@@ -379,7 +379,7 @@ def _resize_written(
         return replace(life, resize=failed), emitted
     for name, amounts in event.amounts.items():
         container = life.containers[name]
-        if container.state == "running":
+        if container.state == "running" and event.runs.get(name) == container.id:
             life = with_container(life, name, replace(container, actuated=amounts))
     return replace(life, resize=replace(resize, written=event.amounts, error="", not_before=0.0)), ()
 

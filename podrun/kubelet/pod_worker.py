@@ -553,16 +553,16 @@ class PodWorker:
 
     async def _write_resources(self, before: resizing.Amounts, amounts: resizing.Amounts) -> None:
         """Memory that is given up may have to be written to disk first: not on the event loop."""
-        runs = {name: each.id for name, each in self.life.containers.items() if each.state == "running"}
+        runs = resizing.runs(self.life)
         steps = resizing.writes(self.pod, before, amounts, runs, self._services.node)
         loop, measures = asyncio.get_running_loop(), self._services.measures
         try:
             with measures.operation("update_container"), measures.cgroup("update"):
                 await loop.run_in_executor(self._services.disk, self._sandbox.write_limits, steps, runs)
         except (PodrunError, OSError) as error:
-            self._inbox.put_nowait(ResizeWritten({}, in_words(error)))
+            self._inbox.put_nowait(ResizeWritten({}, runs, in_words(error)))
         else:
-            self._inbox.put_nowait(ResizeWritten(amounts))
+            self._inbox.put_nowait(ResizeWritten(amounts, runs))
 
     async def _launch(self, container: str, attempt: int) -> None:
         pod, measures = self.allocated_pod, self._services.measures

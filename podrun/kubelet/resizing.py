@@ -115,6 +115,11 @@ class Write:
     limits: Limits
 
 
+def runs(life: PodLife) -> dict[str, str]:
+    """The containers that have a group to write to: their ids by name."""
+    return {name: each.id for name, each in life.containers.items() if each.state == "running"}
+
+
 def writes(pod: objects.Pod, before: Amounts, after: Amounts, running: Collection[str], node: Node) -> list[Write]:
     """The pod's group grows first and shrinks last, containers that shrink come before those that grow."""
     old = resources.pod_limits(with_amounts(pod, before).spec, node)

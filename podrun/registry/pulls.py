@@ -208,11 +208,20 @@ class Pulls:
             origin=origin,
         )
         async with self._only_fetcher({layer.digest for layer in manifest.layers}):
-            await fetching.fetch(job, on_progress)
+            try:
+                await fetching.fetch(job, on_progress)
+            except BaseException:
+                await self._swept()
+                raise
         image = self._images.find_digest(digest)
         if image is None:
             raise PullError("it was removed again at once")
         return image
+
+    async def _swept(self) -> None:
+        """A fetch that failed has cleaned up after itself, unless it had to be killed. The next pull tries again."""
+        with contextlib.suppress(OSError, PodrunError):
+            await asyncio.get_running_loop().run_in_executor(self._disk, self._images.sweep)
 
     async def _manifest(self, source: Source, version: str) -> bytes:
         document = await fetching.manifest(source, version)

@@ -260,12 +260,15 @@ class Instance:
         (pid,) = self.cgroup_parent.child("shims").child(pod["metadata"]["uid"]).pids()
         return pid
 
+    def kubelet_pids(self) -> list[int]:
+        """The kubelet and the processes that work for it."""
+        return self.cgroup_parent.child("kubelet").pids()
+
     def fork_server_pid(self) -> int:
         assert self.kubelet is not None
-        members = self.cgroup_parent.child("kubelet").pids()
         (pid,) = (
             pid
-            for pid in members
+            for pid in self.kubelet_pids()
             if parent_of(pid) == self.kubelet.pid and leaks.text(pid, "comm").strip() == "podrun-forks"
         )
         return pid

@@ -13,10 +13,10 @@ import pytest
 
 from podrun.image.images import ImportOptions
 from podrun.image.store import Images
-from tests import wait
+from tests import leaks, wait
 from tests.pod import manifests, pods
 from tests.pod.conftest import PATH, MakeInstance
-from tests.pod.instance import Instance
+from tests.pod.instance import Instance, kill
 from tests.registry import PASSWORD, USER, Cable, Registry
 
 Json = manifests.Json
@@ -175,3 +175,16 @@ def test_a_pod_that_is_deleted_while_it_pulls_goes_at_once(node: Instance, regis
         node.discard("stuck", 30)
         node.wait_gone("stuck")
     wait.wait_until(lambda: not list((node.paths.images / "staging").iterdir()), "the pull to clean up")
+
+
+def test_a_fetch_that_is_killed_leaves_nothing(node: Instance, registry: Registry) -> None:
+    with Cable(registry.port) as cable:
+        cable.limit, cable.stalls = 100_000, True
+        node.apply(manifests.pod("cut", container(f"{cable.address}/noise:1")))
+        node.wait_for("cut", lambda pod: cable.halted.is_set(), "to be in the middle of its pull")
+        (fetcher,) = (pid for pid in node.kubelet_pids() if "podrun.registry.transfer" in leaks.text(pid, "cmdline"))
+        kill(fetcher)
+        wait.wait_until(lambda: any("ended unexpectedly" in each for each in node.events("cut")), "the pull to fail")
+        node.discard("cut", 0)
+        node.wait_gone("cut")
+    wait.wait_until(lambda: not list((node.paths.images / "staging").iterdir()), "what it left to go")

@@ -154,7 +154,7 @@ class History:
             assert not self.alive, "the sandbox was left although something ran in it"
             self.initialized = False
         if isinstance(effect, h.WriteResources):
-            self.story.happens(h.ResizeWritten(effect.amounts))
+            self.story.happens(h.ResizeWritten(effect.amounts, resizing.runs(self.life)))
         self.story.answer(effect)
 
     def refuse_one(self) -> None:
@@ -172,7 +172,7 @@ class History:
                 case h.LaunchRun(container, attempt):
                     self.story.happens(h.LaunchRefused(container, attempt, "CreateContainerConfigError", "no secret"))
                 case h.WriteResources():
-                    self.story.happens(h.ResizeWritten({}, "in use"))
+                    self.story.happens(h.ResizeWritten({}, {}, "in use"))
                 case h.LeaveSandbox():
                     self.story.answer(effect)
                     self.alive.clear()

@@ -150,7 +150,7 @@ def test_a_resize_is_agreed_to_written_and_over() -> None:
     shown = status.pod_status(new, decision.life, HOST, 3.0).container_statuses[0]
     assert shown.resources == old.spec.containers[0].resources
     assert shown.allocated_resources == {"cpu": "200m"}
-    life, _ = pod_life.observe(new, decision.life, ResizeWritten(write.amounts), 3.0)
+    life, _ = pod_life.observe(new, decision.life, ResizeWritten(write.amounts, resizing.runs(life)), 3.0)
     decision = pod_steps.decide(new, life, 3.0)
     assert [each.reason for each in decision.effects if isinstance(each, Emit)] == ["ResizeCompleted"]
     assert conditions(new, decision.life) == []
@@ -175,7 +175,7 @@ def test_a_second_wish_waits_for_the_write_of_the_first() -> None:
     assert isinstance(write, WriteResources)
     life, _ = judged(newer, first.life)
     assert pod_steps.decide(newer, life, 2.0).effects == ()
-    life, _ = pod_life.observe(newer, life, ResizeWritten(write.amounts), 3.0)
+    life, _ = pod_life.observe(newer, life, ResizeWritten(write.amounts, resizing.runs(life)), 3.0)
     (again,) = pod_steps.decide(newer, life, 3.0).effects
     assert isinstance(again, WriteResources)
     assert again.amounts == resizing.wished(newer.spec)
@@ -201,11 +201,26 @@ def test_a_container_whose_policy_says_so_takes_its_memory_with_a_restart() -> N
     assert stopping.rerun
 
 
+def test_a_write_that_ends_late_says_nothing_about_the_run_after() -> None:
+    """A run that is started meanwhile has the new amounts from its start, and is not started once more for them."""
+    old = pod(container("memory: 64Mi", "", RESTARTING))
+    new = pod(container("memory: 128Mi", "", RESTARTING), generation=2)
+    life, _ = judged(new, running(old))
+    life = pod_steps.decide(new, life, 2.0).life
+    of_before = ResizeWritten(resizing.wished(old.spec), resizing.runs(life))
+    after = replace(life.containers["c"], id="2" * 64, stop=None, actuated=new.spec.containers[0].resources)
+    again = pod_life.with_container(life, "c", after)
+    life, _ = pod_life.observe(new, again, of_before, 3.0)
+    assert life.containers == again.containers
+    life, _ = pod_life.observe(new, again, ResizeWritten(of_before.amounts, resizing.runs(again)), 3.0)
+    assert life.containers != again.containers
+
+
 def test_a_failed_write_is_shown_and_tried_again_later() -> None:
     old, new = pod(container("cpu: 100m")), pod(container("cpu: 200m"), generation=2)
     life, _ = judged(new, running(old))
     life = pod_steps.decide(new, life, 2.0).life
-    life, effects = pod_life.observe(new, life, ResizeWritten({}, "no"), 3.0)
+    life, effects = pod_life.observe(new, life, ResizeWritten({}, {}, "no"), 3.0)
     assert [each.reason for each in effects if isinstance(each, Emit)] == ["ResizeError"]
     assert conditions(new, life) == [("PodResizeInProgress", "Error", "no")]
     decision = pod_steps.decide(new, life, 4.0)
