@@ -12,7 +12,7 @@ import pytest
 
 from podrun.kubelet import evictor
 from tests import wait
-from tests.pod import manifests
+from tests.pod import manifests, pods
 from tests.pod.api import Json
 from tests.pod.conftest import MakeInstance
 from tests.pod.instance import NAMESPACE, Instance
@@ -53,12 +53,13 @@ def test_pods_over_their_limits_of_storage_are_evicted_and_others_stay(make_inst
             "layer": "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. ",
         }
         for name, message in told.items():
-            pod = node.wait_for(name, evicted, "to be evicted")
+            # What took long to measure is measured the more seldom.
+            pod = node.wait_for(name, evicted, "to be evicted", 60)
             assert pod["status"]["message"] == message
             assert disruption(pod) == "TerminationByKubelet"
             assert f"Evicted {message}" in node.events(name)
             node.wait_for(name, lambda each: each["status"]["containerStatuses"][0]["state"].get("terminated"), "end")
-        assert node.pod("bystander")["status"]["phase"] == "Running"
+        node.wait_for("bystander", pods.is_running, "to run on")
 
 
 def test_a_node_short_of_memory_evicts_says_so_and_takes_nobody_new(make_instance: MakeInstance) -> None:

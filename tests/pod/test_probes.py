@@ -123,7 +123,7 @@ def test_failures_of_a_liveness_probe_below_its_threshold_or_not_in_a_row_do_not
     node: Instance, told: Story
 ) -> None:
     flaky = "note probe; [ $(( $(wc -l < /story/lines) % 3 )) = 0 ]"  # two of three fail
-    probe = story.shell(flaky) | {"periodSeconds": 1, "failureThreshold": 3}
+    probe = story.shell(flaky) | QUICK | {"failureThreshold": 3}
     name = told.submit(told.container(livenessProbe=probe))
     told.wait_for("probe", 7)
     assert story.event_count(node, name, "Unhealthy") >= 4
