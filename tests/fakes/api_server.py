@@ -18,11 +18,12 @@ from podrun.api import objects
 from podrun.paths import Paths
 from podrun.server import app, listen
 from podrun.store import Store
+from tests import wait
 from tests.fakes.node_agent import FakeAgent
 
 NOW = 1_800_000_000.0
 PODS = "/api/v1/namespaces/default/pods"
-PATIENCE = 60  # seconds
+PATIENCE = wait.patient(20)  # seconds
 
 
 @dataclass

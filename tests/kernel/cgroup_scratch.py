@@ -11,8 +11,9 @@ from pathlib import Path
 
 from cgroups import hierarchies
 from cgroups.group import Group
+from tests import wait
 
-PATIENCE = 60.0
+PATIENCE = wait.patient(20)  # seconds
 
 
 @contextlib.contextmanager

@@ -24,11 +24,12 @@ from cgroups.limits import Limits
 from podrun.container import defaults
 from podrun.container.plan import ExecPlan, Identity, LaunchPlan, Mount, Root, SandboxPlan
 from podrun.shim import messages, wire
+from tests import wait
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from witness.build import witness
 
-PATIENCE = 120.0  # seconds; only ever waited for in full when something is broken
+PATIENCE = wait.patient(40)  # seconds; only ever waited for in full when something is broken
 PROJECT = Path(__file__).parents[2]
 ENVIRONMENT = (f"PATH={defaults.PATH}",)
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nweb:x:1234:2345:Web:/home/web:/bin/sh\n"
@@ -195,9 +196,11 @@ def scratch_pod() -> Iterator[Stage]:
         stage = Stage(directory, group)
         yield stage
     finally:
-        if stage is not None:
-            stage.close()
-        group.kill()
-        group.wait_empty(PATIENCE)
-        group.remove(PATIENCE)
-        shutil.rmtree(directory)
+        try:
+            if stage is not None:
+                stage.close()
+        finally:
+            group.kill()
+            group.wait_empty(PATIENCE)
+            group.remove(PATIENCE)
+            shutil.rmtree(directory)

@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 from podrun.linux import clone3, namespaces
 from podrun.network import addresses, bridge, firewall, links, netlink, senders
 from podrun.network.nfnetlink import Nfnetlink
+from tests import wait
 
-GENEROUS = 20.0  # seconds that a connection may take on a busy machine
+GENEROUS = wait.patient(20)  # seconds that a connection may take on a busy machine
 HOST_OUTSIDE = "203.0.113.1"
 WORLD = "203.0.113.2"
 HOST_OUTSIDE6, WORLD6 = "2001:db8:7::1", "2001:db8:7::2"
@@ -86,8 +87,11 @@ class Stage:
         return Pod(uid, self.namespace(), attachment)
 
     def pod(self) -> Pod:
+        """A pod that can send: its port of the bridge forwards a moment after it is connected."""
         pod = self.wish()
         links.connect(self.rtnetlink, pod.netns, pod.attachment)
+        port = links.host_end(self.bridge, pod.uid)
+        wait_until(lambda: "state forwarding" in run(f"bridge link show dev {port}"))
         self.let_send(pod)
         return pod
 

@@ -10,7 +10,6 @@ import stat
 import subprocess
 import sys
 import tarfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from podrun.image.images import ImportOptions
 from podrun.image.references import InvalidImageName
 from podrun.image.store import Images
 from tests import images as recipes
+from tests.wait import patient, wait_until
 
 HERE = platforms.host_architecture()
 
@@ -447,7 +447,7 @@ def test_several_processes_import_at_once(images: Images, tmp_path: Path, web: P
         start_import(tmp_path / "images", source, *mine)
         for source, mine in zip((web, web, other, other), names, strict=True)
     ]
-    assert [process.wait(timeout=120) for process in running] == [0, 0, 0, 0]
+    assert [process.wait(timeout=patient(120)) for process in running] == [0, 0, 0, 0]
     for name in (name for mine in names for name in mine):
         assert images.find(name) is not None
     assert len({image.layers for image in images.list()}) == 2
@@ -473,9 +473,7 @@ def test_what_a_killed_import_left_is_swept(images: Images, tmp_path: Path, web:
     image = images.import_(tmp_path / "web-root" / "srv", "small:1")
     running = start_import(tmp_path / "images", web, "web:1")
     staging = tmp_path / "images/staging"
-    deadline = time.monotonic() + 60
-    while not any(staging.iterdir()):
-        assert time.monotonic() < deadline
+    wait_until(lambda: any(staging.iterdir()), "the import to begin", 60)
     running.send_signal(signal.SIGKILL)
     running.wait()
     images.sweep()
