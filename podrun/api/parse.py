@@ -69,7 +69,8 @@ def _expanded(value: Any) -> Iterator[tuple[Any, str]]:
     waiting = [(value, "")]
     while waiting:
         current, path = waiting.pop()
-        if isinstance(current, dict) and current.get("kind") in _LISTS and current.get("apiVersion") == "v1":
+        kind = current.get("kind") if isinstance(current, dict) else None
+        if isinstance(kind, str) and kind in _LISTS and current.get("apiVersion") == "v1":
             prefix = f"{path}.items" if path else "items"
             items = current.get("items")
             if isinstance(items, list):

@@ -208,7 +208,8 @@ def _next_run(life: ContainerLife, attempt: int) -> ContainerLife:
 
 
 def _resting(life: ContainerLife) -> ContainerState:
-    return "ended" if life.run is not None else "waiting"
+    """Ended, unless the run that comes next was on its way already: it still comes, its back-off is over."""
+    return "ended" if life.run is not None and life.run.attempt == life.attempt else "waiting"
 
 
 def _exit_reason(fact: Exited) -> str:

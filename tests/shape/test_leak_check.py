@@ -11,7 +11,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 # Tests that end well and leave something: the check sees a process by its environment, directory or arguments.
-A_PROCESS = "import subprocess\n\ndef test_it():\n    subprocess.Popen(['sleep', '30'], start_new_session=True)\n"
+A_PROCESS = "import subprocess\n\ndef test_it():\n    subprocess.Popen(['sleep', '1000'], start_new_session=True)\n"
 A_FILE = "import tempfile\nfrom tests import names\n\ndef test_it():\n    open('/tmp/' + names.unique('left-'), 'x')\n"
 NOTHING = "def test_it(tmp_path):\n    (tmp_path / 'file').write_text('words')\n"
 
@@ -39,7 +39,7 @@ def test_a_process_left_behind_fails_the_suite_and_is_named(tmp_path: Path, opti
     (line,) = (line for line in result.stdout.splitlines() if line.strip().startswith("process "))
     os.kill(int(line.split()[1].rstrip(":")), 9)
     assert result.returncode == 1
-    assert "sleep 30" in line
+    assert "sleep 1000" in line
     assert "1 passed, 1 error" in result.stdout.splitlines()[-1]
 
 

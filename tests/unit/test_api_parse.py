@@ -161,6 +161,15 @@ def test_errors_of_all_documents_come_together_and_errors_in_a_list_name_the_ite
         (b"a: 1\n", "Object 'Kind' is missing in '{\"a\":1}'"),
         (b"kind: Pod\n", "Object 'apiVersion' is missing in '{\"kind\":\"Pod\"}'"),
         (b"just text", "cannot unmarshal string into Go value"),
+        (b"kind: []\n", "cannot unmarshal array into Go struct field TypeMeta.kind of type string"),
+        (
+            b"kind: {a: b}\napiVersion: v1\n",
+            "cannot unmarshal object into Go struct field TypeMeta.kind of type string",
+        ),
+        (
+            b'{"kind": "List", "apiVersion": [], "items": []}',
+            "cannot unmarshal array into Go struct field TypeMeta.api",
+        ),
         (b"kind: 1\n", "cannot unmarshal number into Go struct field TypeMeta.kind of type string"),
         (b"a: 1\nb: c: d\n", "yaml: line 2: mapping values are not allowed in this context"),
         (b"a:\n\t- b\n", "yaml: line 2: found character that cannot start any token"),

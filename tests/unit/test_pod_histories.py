@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from podrun.api import objects
@@ -54,6 +56,7 @@ class History:
     launched: set[tuple[str, int]] = field(default_factory=set)
     images: dict[str, str] = field(default_factory=dict)  # with which each was launched last
     ended_sandboxes: set[int] = field(default_factory=set)  # by attempt
+    versions: Iterator[int] = field(default_factory=itertools.count)  # of images, each of them new
     initialized: bool = False  # the plain init container has succeeded in this sandbox
 
     @property
@@ -74,7 +77,7 @@ class History:
             case ("clock", float(seconds)):
                 story.now += seconds
             case ("image", str(name)):
-                story.pod = with_container(story.pod, name, image=f"i:{story.now}")
+                story.pod = with_container(story.pod, name, image=f"i:{next(self.versions)}")
             case ("deadline", int(seconds)):
                 story.pod = with_spec(story.pod, active_deadline_seconds=seconds)
             case ("debug",) if not story.pod.spec.ephemeral_containers:
@@ -257,7 +260,9 @@ class History:
             assert shown.phase == "Pending"
         elif shown.phase == "Running" and self.story.pod.spec.restart_policy == "Never":
             counted = (c for name, c in self.life.containers.items() if name != HELPER)
-            assert any(c.alive or c.rerun for c in counted), "Running, but nothing is or will be"
+            assert any(c.alive or c.rerun or c.state in ("waiting", "pulling") for c in counted), (
+                "Running, but nothing is or will be"
+            )
 
     def check_grace(self, grace: int) -> None:
         """Who was not stopping yet when the pod is deleted is killed no sooner than its grace period ends, and soon
@@ -302,6 +307,22 @@ def resources(cpu: str) -> objects.ResourceRequirements:
     return objects.ResourceRequirements(requests={"cpu": cpu})
 
 
+# Histories that broke something once: a launch was refused, and what came next was taken for the run before it.
+RESTARTED = [("exit", "a", 1), ("answer one",), ("refuse",), ("reference",), ("answer one",)]
+IN_A_NEW_SANDBOX = [("shim dies",), *[("answer one",)] * 5, ("refuse",), ("reference",), ("answer",)]
+NEVER_RESTARTED = [
+    ("image", "a"),
+    ("exit", "b", 0),
+    ("exit", "a", 0),
+    ("answer one",),
+    ("refuse",),
+    ("exit", "side", 0),
+]
+
+
+@example(policy="Always", is_up=True, is_prompt=False, steps=RESTARTED)
+@example(policy="OnFailure", is_up=True, is_prompt=False, steps=IN_A_NEW_SANDBOX)
+@example(policy="Never", is_up=True, is_prompt=False, steps=NEVER_RESTARTED)
 @settings(max_examples=1500)
 @given(
     policy=st.sampled_from(["Always", "OnFailure", "Never"]), is_up=st.booleans(), is_prompt=st.booleans(), steps=STEPS
