@@ -36,7 +36,7 @@ def changes(
     client: Client, path: str, query: Query, version: str, *, accept: str = JSON, deadline: float | None = None
 ) -> Iterator[dict[str, Any]]:
     """Watch events after `version` until `deadline`, a time of time.monotonic(), or until a new list is needed: the
-    kubelet went, or `version` is too old for it. StatusFailure, TimeoutError: the deadline."""
+    kubelet went, even before this, or `version` is too old for it. StatusFailure, TimeoutError: the deadline."""
     asked = {**query, "watch": "1", "resourceVersion": version}
     try:
         with client.open("GET", path, asked, headers={"Accept": accept}) as stream:
@@ -51,7 +51,7 @@ def changes(
                 if event.get("type") == "ERROR":
                     raise StatusFailure(event.get("object") or {})
                 yield event
-    except KubeletLostError:
+    except (KubeletDownError, KubeletLostError):
         return
     except StatusFailure as error:
         if error.reason != EXPIRED:
@@ -62,7 +62,8 @@ def follow(
     client: Client, path: str, query: Query, listed: dict[str, Any], *, accept: str = JSON
 ) -> Iterator[dict[str, Any]]:
     """Watch events after what was `listed`, for ever. Where the kubelet goes, or this client was too slow, a new list
-    tells what has changed. KubeletDownError: no kubelet came back."""
+    tells what has changed. KubeletDownError: no kubelet came back; none is started here."""
+    client = client.starting_none()
     seen = {_uid(one): one for one in _each(listed)}
     while True:
         for event in changes(client, path, query, listed["metadata"]["resourceVersion"], accept=accept):
@@ -73,7 +74,6 @@ def follow(
                 if event["type"] == "DELETED":
                     del seen[_uid(one)]
             yield event
-        client = client.starting_none()
         listed = _listed_again(client, path, query, accept)
         before, seen = seen, {_uid(one): one for one in _each(listed)}
         yield from _differences(before, seen, listed)

@@ -211,7 +211,8 @@ class Wiring:
                 logger.warning("making anew what is missing of the firewall: %s", ", ".join(sorted(missing)))
                 self._ensure_firewall()
                 self._apply_ports()
-                missing = firewall.missing(self._bridge, self._networks, has_ports=bool(self._ports))
+                # What went while this was done is not known to be past mending: it is looked at again.
+                missing &= firewall.missing(self._bridge, self._networks, has_ports=bool(self._ports))
             self._unmended = missing
         except PodrunError as error:
             logger.warning("%s", error)

@@ -6,6 +6,7 @@ reboot forgets both. Filtering and masquerade are in firewall.
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import socket
@@ -161,12 +162,24 @@ def _restore_forwarding(host: netlink.Rtnetlink, name: str, version: int) -> Non
     others = [link for link in host.dump(messages.list_links()) if _kind(link) == "bridge"]
     others = [link for link in others if link.get_attr("IFLA_IFNAME") != name]
     of_podrun = [link for link in others if _is_owned(link.get_attr("IFLA_IFNAME"), link)]
-    heirs = [link for link in of_podrun if _has_address(host, link["index"], version)]
-    if heirs:
-        heir = heirs[0].get_attr("IFLA_IFNAME")
-        host.change(messages.set_alias(heir, alias(heir, _restored(heirs[0]) | {version})))
-    elif len(others) == len(of_podrun):
+    if any(_inherits(host, link, version) for link in of_podrun):
+        return
+    if len(others) == len(of_podrun):
         _write(FORWARDING[version], "0")
+
+
+def _inherits(host: netlink.Rtnetlink, link: netlink.Message, version: int) -> bool:
+    """Whether another instance's bridge takes the duty: not where it needs no forwarding, or is going as well."""
+    heir = link.get_attr("IFLA_IFNAME")
+    try:
+        if not _has_address(host, link["index"], version):
+            return False
+        host.change(messages.set_alias(heir, alias(heir, _restored(link) | {version})))
+    except netlink.NetlinkError as error:
+        if error.errno != errno.ENODEV:
+            raise
+        return False
+    return True
 
 
 def _has_address(host: netlink.Rtnetlink, index: int, version: int) -> bool:

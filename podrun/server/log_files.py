@@ -1,6 +1,7 @@
 """The files of one run's log: `<n>.log` and the rotated `<n>.log.<stamp>`, read in order, from the end, and onwards.
 
-Compressed pieces are left out. Reading is by descriptor, so rotation while reading loses nothing.
+Compressed pieces are left out, whole ones and those in the making. Reading is by descriptor, so rotation while reading
+loses nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ BLOCK = 128 << 10
 LONGEST_TIME = 40  # bytes; as 2026-01-02T03:04:05.123456789Z
 
 _LOG = re.compile(r"(\d+)\.log")
+_ROTATED = re.compile(r"\.[-\d]+")  # behind the name of the file that is written to
 
 
 def attempts(directory: Path) -> list[int]:
@@ -50,12 +52,12 @@ class RunLog:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def read(self) -> bytes:
-        """The next piece of text; empty at the end, for now. Goes over to the file that a rotation began."""
+    def read(self, *, onward: bool = True) -> bytes:
+        """The next piece of text; empty at the end, for now. `onward`: goes over to files that rotations begin."""
         while self._pieces:
             if text := os.read(self._pieces[0], BLOCK):
                 return text
-            if len(self._pieces) == 1 and not self._was_rotated():
+            if len(self._pieces) == 1 and not (onward and self._was_rotated()):
                 return b""
             # Written to between the two looks? After the rename nothing is added to it.
             if text := os.read(self._pieces[0], BLOCK):
@@ -126,7 +128,7 @@ class RunLog:
     def _rotated(self) -> list[str]:
         with contextlib.suppress(FileNotFoundError):
             names = os.listdir(self._directory)
-            return sorted(name for name in names if name.startswith(self._name + ".") and not name.endswith(".gz"))
+            return sorted(name for name in names if _ROTATED.fullmatch(name.removeprefix(self._name)))
         return []
 
 

@@ -54,8 +54,9 @@ async def read_log(request: web.Request) -> web.StreamResponse:
         await response.prepare(request)
         output = _Output(response, Formatter(options.selection, in_line=bool(place and place.in_line)), options.framed)
         await output.begin(run, log)
-        await output.send(run, log)
-        if options.follow and not options.previous:
+        follows = options.follow and not options.previous
+        await output.send(run, log, onward=follows)
+        if follows:
             await _follow(output, log, run)
             if context.boolean(request, "followRestarts"):
                 await _follow_restarts(output, run)
@@ -114,9 +115,10 @@ class _Output:
         if self._framed:
             await self._write(b"", run, log)
 
-    async def send(self, run: _Run, log: log_files.RunLog) -> None:
-        """Everything that is there, as fast as the client takes it."""
-        while not self._formatter.is_full and (piece := log.read()):
+    async def send(self, run: _Run, log: log_files.RunLog, *, onward: bool = True) -> None:
+        """Everything that is there, as fast as the client takes it. Not `onward`: a container that writes faster than
+        that is not followed for ever."""
+        while not self._formatter.is_full and (piece := log.read(onward=onward)):
             text = self._formatter.feed(piece)
             if text or self._framed:
                 await self._write(text, run, log)

@@ -63,9 +63,10 @@ class Loop:
 
     def run(self) -> None:
         while not self._stopped:
-            for fd, _ in self._epoll.poll(self._patience()):
-                # An earlier callback of the same round may have unwatched it.
-                if callback := self._callbacks.get(fd):
+            ready = [(fd, self._callbacks.get(fd)) for fd, _ in self._epoll.poll(self._patience())]
+            for fd, callback in ready:
+                # An earlier callback of the same round may have closed it, and another one may have its number now.
+                if callback is not None and self._callbacks.get(fd) is callback:
                     self._call(callback)
             self._call_due_timers()
 

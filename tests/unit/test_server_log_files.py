@@ -38,9 +38,20 @@ def test_rotated_files_come_first_and_other_runs_not_at_all(tmp_path: Path) -> N
     (tmp_path / "1.log").write_bytes(entries("c"))
     (tmp_path / "0.log").write_bytes(entries("older run"))
     (tmp_path / "1.log.20270115-080000.gz").write_bytes(b"packed")
+    (tmp_path / "1.log.20270115-080000.tmp").write_bytes(entries("being packed"))
     with log_files.RunLog(tmp_path, 1) as log:
         assert text(log) == b"a\nb\nc\n"
     assert log_files.attempts(tmp_path) == [0, 1]
+
+
+def test_what_was_there_when_it_was_opened_has_an_end_whoever_writes_on(tmp_path: Path) -> None:
+    (tmp_path / "0.log").write_bytes(entries("a"))
+    with log_files.RunLog(tmp_path, 0) as log:
+        (tmp_path / "0.log").rename(tmp_path / "0.log.20270115-080000")
+        (tmp_path / "0.log").write_bytes(entries("b"))
+        assert log.read(onward=False) == entries("a")
+        assert log.read(onward=False) == b""
+        assert log.read() == entries("b")
 
 
 def test_no_directory_is_no_text(tmp_path: Path) -> None:
