@@ -24,7 +24,10 @@ class Registry:
     def __init__(self, directory: Path, *, password: bool = False, tls: bool = False) -> None:
         self.directory = directory
         self.directory.mkdir()
-        self.port = free_port()
+        self._claim = socket.socket()  # keeps the port from others while the registry is not there
+        self._claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # but not from a listener that sets it too
+        self._claim.bind(("127.0.0.1", 0))
+        self.port = int(self._claim.getsockname()[1])
         self.address = f"127.0.0.1:{self.port}"
         self._password = password
         self._tls = tls
@@ -36,6 +39,7 @@ class Registry:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        self._claim.close()
 
     def start(self) -> None:
         settings = self.directory / "config.yml"
@@ -155,8 +159,3 @@ class Cable:
                     if self.stalls:
                         select.select([client, self._end_reading], [], [])
                     return
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

@@ -31,6 +31,11 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 T = TypeVar("T")
 
 
+def command_line(pid: int) -> str:
+    """As ps(1) shows it: that of its program only a moment after a process has told that it is one."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode()
+
+
 class Client:
     """A blocking client of a shim or a fork server. Replies are waited for by id, facts are kept aside."""
 

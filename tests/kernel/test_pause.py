@@ -114,18 +114,27 @@ def test_a_host_name_that_is_too_long_fails_in_its_step(pod: Stage) -> None:
 # A shared PID namespace
 
 
+def make_shared_sandbox(pod: Stage) -> int:
+    """The pid of pause, which has become its program: it says that it is there just before."""
+    pid: int = pod.make_sandbox(pid=SHARED)["pid"]
+    wait_until(lambda: pod.run("ps", pid=SHARED).lines[0] == "1 pause /pause", "pause to be its program")
+    return pid
+
+
 def test_in_a_shared_pid_namespace_pause_is_the_first_process(pod: Stage) -> None:
-    pod.make_sandbox(pid=SHARED)
+    make_shared_sandbox(pod)
     first = pod.start(pod.plan("hang", pid=SHARED))
-    lines = pod.run("ps", pid=SHARED).lines
-    assert lines[0] == "1 pause /pause"
-    assert [line.split(" ", 1)[1] for line in lines[1:]] == ["witness witness hang", "witness witness ps"]
+
+    def shown() -> list[str]:
+        return [line.split(" ", 1)[1] for line in pod.run("ps", pid=SHARED).lines]
+
+    wait_until(lambda: shown() == ["pause /pause", "witness witness hang", "witness witness ps"], "all to be shown")
     pod.ask("signal", name=first, number=signal.SIGTERM)
     assert pod.wait(first).signal == signal.SIGTERM, "no PID 1, so the default action reaches it"
 
 
 def test_pause_reaps_orphans(pod: Stage) -> None:
-    pod.make_sandbox(pid=SHARED)
+    make_shared_sandbox(pod)
     pod.run("orphan", "then", "orphan", pid=SHARED)
     for _ in range(600):
         lines = pod.run("ps", pid=SHARED).lines
@@ -136,7 +145,7 @@ def test_pause_reaps_orphans(pod: Stage) -> None:
 
 @pytest.mark.parametrize("who", [Identity(capabilities=defaults.DEFAULT_CAPABILITIES), Identity(user="65535")])
 def test_nobody_in_the_pod_gets_at_pause(pod: Stage, who: Identity) -> None:
-    pod.make_sandbox(pid=SHARED)
+    make_shared_sandbox(pod)
     questions = ("readlink /proc/1/exe", "readlink /proc/1/root", "ls /proc/1/root", "peek 1", "ls /proc/1/fd")
     lines = pod.run(*" then ".join(questions).split(), pid=SHARED, identity=who).lines
     denied = "Permission denied"
@@ -146,13 +155,13 @@ def test_nobody_in_the_pod_gets_at_pause(pod: Stage, who: Identity) -> None:
 
 
 def test_even_with_ptrace_the_root_of_pause_shows_nothing(pod: Stage) -> None:
-    pod.make_sandbox(pid=SHARED)
+    make_shared_sandbox(pod)
     everything = Identity(capabilities=(1 << 41) - 1)
     assert pod.run("ls", "/proc/1/root", "then", "ls", "/proc/1/fd", pid=SHARED, identity=everything).output == ""
 
 
 def test_signals_from_the_pod_do_not_end_pause(pod: Stage) -> None:
-    pid = pod.make_sandbox(pid=SHARED)["pid"]
+    pid = make_shared_sandbox(pod)
     pidfd = os.pidfd_open(pid)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL, signal.SIGSEGV, signal.SIGCHLD):
         pod.run("kill", "1", str(int(number)), pid=SHARED, identity=Identity(capabilities=(1 << 41) - 1))
@@ -162,7 +171,7 @@ def test_signals_from_the_pod_do_not_end_pause(pod: Stage) -> None:
 
 
 def test_the_end_of_pause_ends_a_shared_pid_namespace(pod: Stage) -> None:
-    pod.make_sandbox(pid=SHARED)
+    make_shared_sandbox(pod)
     name = pod.start(pod.plan("hang", pid=SHARED))
     pod.ask("signal", name="pause", number=signal.SIGKILL)
     assert pod.wait(name).signal == signal.SIGKILL

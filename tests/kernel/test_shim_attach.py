@@ -121,7 +121,7 @@ def test_a_terminal_is_kept_for_clients_who_come_and_go(shim: Client, pod: Pod) 
 
 
 def test_who_does_not_read_is_dropped_and_hinders_nobody(shim: Client, pod: Pod) -> None:
-    size = 8 << 20
+    size = 2 << 20  # more than is kept for who does not read
     script = f"read go; dd if=/dev/zero bs=65536 count={size // 65536} 2>/dev/null; sleep 1000"
     plan = launched(shim, pod, script, stdin=True)
     slow, quick = Attached(shim, pod, plan, stdin=True), Attached(shim, pod, plan)

@@ -12,6 +12,7 @@ import pytest
 from podrun.container import plan as plan_module
 from podrun.container.plan import ExecPlan, LaunchPlan
 from podrun.shim import facts, messages
+from tests.kernel import shim_client
 from tests.kernel.shim_client import Client, Pod
 from tests.wait import wait_until
 
@@ -19,7 +20,9 @@ from tests.wait import wait_until
 @pytest.fixture
 def running(shim: Client, pod: Pod) -> LaunchPlan:
     plan = pod.launch_plan("sleep", "1000")
-    assert isinstance(shim.ask(messages.Launch(plan)), facts.Started)
+    started = shim.ask(messages.Launch(plan))
+    assert isinstance(started, facts.Started)
+    wait_until(lambda: shim_client.command_line(started.pid) == "sleep 1000", "its program to be there")
     return plan
 
 

@@ -90,8 +90,13 @@ def test_in_a_shared_pid_namespace_pause_is_process_1(server: shim_client.ForkSe
     pod.fork(server)
     shim = pod.connect()
     shim.follow()
-    shim.ask(messages.MakeSandbox(pod.sandbox_plan(pid=NamespaceMode.POD)))
-    shim.ask(messages.Launch(pod.launch_plan("sleep", "1000", container="neighbour", pid=NamespaceMode.POD)))
+    pause = shim.ask(messages.MakeSandbox(pod.sandbox_plan(pid=NamespaceMode.POD)))
+    assert isinstance(pause, facts.SandboxStarted)
+    plan = pod.launch_plan("sleep", "1000", container="neighbour", pid=NamespaceMode.POD)
+    neighbour = shim.ask(messages.Launch(plan))
+    assert isinstance(neighbour, facts.Started)
+    wait_until(lambda: shim_client.command_line(pause.pid) == "/pause", "pause to be its program")
+    wait_until(lambda: shim_client.command_line(neighbour.pid) == "sleep 1000", "the neighbour to be its program")
     _, log = run(shim, pod, "ps", "-o", "pid,args", pid=NamespaceMode.POD)
     lines = [line.split(maxsplit=1) for line in log.splitlines()]
     assert [b"1", b"/pause"] in lines

@@ -152,7 +152,12 @@ class Churn:
 
     def check_ends(self, name: str, pod: Json) -> None:
         for container, status in pods.statuses(pod).items():
-            ended = status["state"]["terminated"]
+            ended = status["state"].get("terminated")
+            if ended is None:  # pause died between the launch of another one and its own
+                assert name in self.struck, f"{name}/{container}: {status}"
+                assert "waiting" in status["state"], f"{name}/{container}: {status}"
+                assert status["restartCount"] == 0
+                continue
             said = (ended["exitCode"], ended["reason"])
             code = int(container.rpartition("-")[2])
             right = (code, "Completed" if code == 0 else "Error")
@@ -166,15 +171,21 @@ class Churn:
         """A run that was killed before its first instruction wrote nothing; nobody may have written twice."""
         for container, status in pods.statuses(pod).items():
             attempts = status["restartCount"] + 1
-            wrote = self.book.starts(name, container)
             least = 0 if name in self.struck else attempts
             if "running" in status["state"]:
                 wait.wait_until(
                     lambda least=least, container=container: self.book.starts(name, container) >= least,
                     f"{name}/{container} to write down its start",
                 )
-                wrote = self.book.starts(name, container)
-            assert least <= wrote <= attempts, f"{name}/{container}: {attempts} attempts, {wrote} starts"
+            wait.wait_until(  # the status of a start comes after its first instruction
+                lambda container=container: self.book.starts(name, container) <= self.attempts(name, container),
+                f"{name}/{container} to have as many attempts as starts",
+            )
+            wrote = self.book.starts(name, container)
+            assert wrote >= least, f"{name}/{container}: {attempts} attempts, {wrote} starts"
+
+    def attempts(self, name: str, container: str) -> int:
+        return pods.restarts(self.node.pod(name), container) + 1
 
     def end(self) -> None:
         for name in self.wanted:

@@ -11,12 +11,12 @@ from tests.pod.manifests import Json
 
 MOUNT = "/story"
 NOTE = f'note() {{ echo "$1" >> {MOUNT}/lines; }}; '
-PATIENT = "while true; do sleep 0.1; done"
+PATIENT = "while true; do sleep 1000 & wait; done"  # other than a program in the foreground, `wait` ends with a signal
 
 
-def obedient(last_words: str, code: int = 0) -> str:
-    """A script that waits for SIGTERM, notes `last_words` and ends."""
-    return f"trap 'note {last_words}; exit {code}' TERM; {PATIENT}"
+def obedient(last_words: str, code: int = 0, *, first: str = "") -> str:
+    """A script that notes the word `first` when it heeds SIGTERM, waits for that, notes `last_words` and ends."""
+    return f"trap 'note {last_words}; exit {code}' TERM; {f'note {first}; ' if first else ''}{PATIENT}"
 
 
 class Story:

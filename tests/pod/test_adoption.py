@@ -105,8 +105,8 @@ def test_who_follows_goes_on_with_the_next_kubelet(own_node: Instance, shared: P
         (shared / "go").touch()
         codes = {name: running[name].wait(wait.patient(30)) for name in ("logs", "prefixed", "wait")}
         assert codes == dict.fromkeys(codes, 0)
-        own_node.discard("counting")
         wait.wait_until(lambda: "Completed" in outputs["get"].read_text(), "get -w to show the end")
+        own_node.discard("counting")
         wait.wait_until(lambda: "Started" in outputs["events"].read_text(), "events -w to show the start")
     finally:
         for one in running.values():
@@ -189,7 +189,7 @@ def test_a_kubelet_killed_while_a_pod_is_deleted_leaves_a_deletion_that_its_succ
         own_node.kill_kubelet()
         own_node.start_kubelet()
     own_node.wait_gone(*names)
-    assert own_node.remains() == []
+    wait.wait_until(lambda: own_node.remains() == [], "their files to be gone")
 
 
 def test_a_pod_that_is_deleted_by_force_while_the_kubelet_is_stopped_is_swept(own_node: Instance) -> None:

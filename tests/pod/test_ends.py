@@ -47,8 +47,8 @@ def as_applied(pod: Json, **spec: Any) -> Json:
 
 @pytest.mark.vm
 def test_a_pod_that_is_longer_active_than_its_deadline_fails(node: Instance, told: Story) -> None:
-    container = told.container(script=f"note start; {story.obedient('term')}")
-    deadline = max(5, round(wait.patient(0.75)))  # the container has to start before it
+    container = told.container(script=story.obedient("term", first="start"))
+    deadline = max(10, round(wait.patient(0.75)))  # the container has to start before it
     name = told.submit(container, activeDeadlineSeconds=deadline, terminationGracePeriodSeconds=600)
     told.wait_for("start")
     pod = node.wait_for(name, lambda pod: pods.has_ended(pod) and pods.terminated(pod), "to end")
@@ -135,7 +135,7 @@ def test_a_containers_own_policy_and_rules_come_before_the_pods(node: Instance, 
 @pytest.mark.vm
 def test_a_changed_image_restarts_its_container_in_place(node: Instance, told: Story, roots: Path) -> None:
     node.run("image", "import", roots / "busybox", OTHER_IMAGE, "--cmd", "sh")
-    changing = told.container("changing", f"note changing; {story.obedient('term')}")
+    changing = told.container("changing", story.obedient("term", first="changing"))
     steady = told.container("steady", "note steady; " + manifests.SLEEP)
     name = told.submit(changing, steady, terminationGracePeriodSeconds=600)
     before = node.wait_for(name, pods.is_ready, "to be ready")

@@ -91,6 +91,7 @@ def shows_hooks(node: Instance) -> None:
 
 
 def shows_more_names(node: Instance) -> None:
+    node.wait_for("host-aliases", pods.has_ended, "to have said all")
     lines = node.logs("host-aliases")
     assert "127.0.0.1\tfoo.local\tbar.local" in lines
     assert "10.1.2.3\tfoo.remote\tbar.remote" in lines

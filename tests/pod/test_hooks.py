@@ -54,13 +54,14 @@ def test_a_failing_post_start_hook_ends_the_container_and_the_restart_policy_goe
     node: Instance, told: Story
 ) -> None:
     hook = noting("hook", "exit 5")
-    script = f"note start; {story.obedient('term', 3)}"
+    script = story.obedient("term", 3)
     name = told.submit(told.container(script=script, **lifecycle(postStart=hook, preStop=noting("prestop"))))
     told.wait_for("hook", 2)
     story.wait_event(node, name, "FailedPostStartHook", "PostStartHook failed")
     story.wait_event(node, name, "Killing", "FailedPostStartHook")
     again = node.wait_for(name, lambda pod: pods.restarts(pod) >= 1, "to run again")
     assert pods.last_terminated(again)["exitCode"] in (0, 3, 137, 143)
+    told.wait_for("prestop")  # that of a run may be cut short by its grace period
     assert told.lines().index("hook") < told.lines().index("prestop")
 
 
@@ -96,7 +97,7 @@ def test_an_http_hook_that_reaches_nobody_fails(node: Instance, told: Story) -> 
 
 def test_a_sleeping_post_start_hook_lets_the_container_wait(node: Instance, told: Story) -> None:
     name = told.submit(
-        told.container(script="note main; " + manifests.SLEEP, **lifecycle(postStart={"sleep": {"seconds": 5}})),
+        told.container(script="note main; " + manifests.SLEEP, **lifecycle(postStart={"sleep": {"seconds": 10}})),
         terminationGracePeriodSeconds=FOREVER,
     )
     told.wait_for("main")
@@ -154,12 +155,13 @@ def test_a_sleeping_pre_stop_hook_is_cut_short_by_the_grace_period(node: Instanc
 def test_a_failing_pre_stop_hook_is_told_and_the_end_goes_on(node: Instance, told: Story) -> None:
     hook = noting("prestop", "exit 1")
     name = told.submit(
-        told.container(script=story.obedient("term"), **lifecycle(preStop=hook)), terminationGracePeriodSeconds=FOREVER
+        told.container(script=story.obedient("term", first="up"), **lifecycle(preStop=hook)),
+        terminationGracePeriodSeconds=FOREVER,
     )
-    node.wait_for(name, pods.is_ready, "to be ready")
+    told.wait_for("up")
     node.discard(name)
     node.wait_gone(name)
-    assert told.lines() == ["prestop", "term"]
+    assert told.lines() == ["up", "prestop", "term"]
     story.wait_event(node, name, "FailedPreStopHook", "PreStopHook failed")
 
 

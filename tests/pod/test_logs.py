@@ -43,8 +43,14 @@ def check_rotation(node: Instance) -> None:
     pod = node.pod("noisy")
     files = node.paths.pod_log_dir("default", "noisy", pod["metadata"]["uid"]) / "flood"
     wait.wait_until(lambda: len(list(files.iterdir())) == 3, "three files")
-    before = len(node.log_lines(pod, "talker"))
-    wait.wait_until(lambda: len(node.log_lines(pod, "talker")) >= before + 10, "the talker to be heard")
+
+    def count() -> int:
+        """The last number that the talker said."""
+        lines = node.log_lines(pod, "talker")
+        return int(lines[-1]) if lines else 0
+
+    before = wait.wait_until(count, "the talker to begin")
+    wait.wait_until(lambda: count() >= before + 10, "the talker to be heard")
     followed = node.run("logs", "-f", "noisy", "-c", "flood", "--limit-bytes=200000").stdout
     assert len(followed) == 200000
     assert sum(log_sizes(files)) < 3 * (20 << 10) + (64 << 10) * 8

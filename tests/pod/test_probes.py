@@ -97,7 +97,7 @@ def test_a_container_without_a_readiness_probe_is_ready_at_once_and_one_with_an_
 
 @pytest.mark.vm
 def test_a_failed_liveness_probe_ends_the_container_and_another_run_follows(node: Instance, told: Story) -> None:
-    script = f"note start; {story.obedient('term', 7)}"
+    script = story.obedient("term", 7, first="start")
     probe = file_exists("alive", failureThreshold=2)
     told.create("alive")
     name = told.submit(
