@@ -77,7 +77,7 @@ class History:
             case ("clock", float(seconds)):
                 story.now += seconds
             case ("image", str(name)):
-                story.pod = with_container(story.pod, name, image=f"i:{next(self.versions)}")
+                story.pod = with_container(story.pod, name, image=f"i:new-{next(self.versions)}")
             case ("deadline", int(seconds)):
                 story.pod = with_spec(story.pod, active_deadline_seconds=seconds)
             case ("debug",) if not story.pod.spec.ephemeral_containers:
