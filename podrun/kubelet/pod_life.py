@@ -384,6 +384,12 @@ def _resize_written(
     return replace(life, resize=replace(resize, written=event.amounts, error="", not_before=0.0)), ()
 
 
+def has_made(life: PodLife, attempt: int) -> bool:
+    """Whether this sandbox was made: nothing is launched in it before that is written down, for whoever finds a life
+    without a sandbox makes one, with other addresses, and runs the init containers once more."""
+    return life.sandbox.attempt >= attempt and life.sandbox.state not in ("absent", "making")
+
+
 def unfinished(life: PodLife) -> tuple[Effect, ...]:
     """The effects that a new kubelet carries out once more, because nobody knows how far the last one came."""
     effects: list[Effect] = []

@@ -119,6 +119,9 @@ class PodWorker:
         self._pulls: dict[str, asyncio.Task[None]] = {}  # the latest for each container
         self._written: tuple[PodLife, objects.PodStatus] | None = None
         self._writing: asyncio.Task[None] | None = None
+        self._sandbox_noted = asyncio.Event()  # the next kubelet would know of it, and of its addresses
+        if self._adopted:
+            self._sandbox_noted.set()
         self._start_measures = StartMeasures(services.measures, adopted=self._adopted)
         self._turn = "sync" if self._adopted else "create"  # what the next turn is counted as
         self._acknowledged: tuple[Link, int] | None = None
@@ -419,12 +422,15 @@ class PodWorker:
             pass  # removed by force; what is left of the pod needs no status
         except errors.WriteFailedError as error:
             logger.warning("cannot write down pod %s: %s", meta.name, error)
+            self._sandbox_noted.set()  # a full disk holds nobody up
             await asyncio.sleep(WRITE_RETRY)
             self._inbox.put_nowait(Synced())
             return
         self._services.measures.status_sync.of().observe(time.monotonic() - began)
         self._start_measures.shown(self.pod, shown)
         self._written = (life, shown)
+        if pod_life.has_made(life, self.life.sandbox.attempt):
+            self._sandbox_noted.set()
         self._acknowledge(life.applied)
         if life is not self.life or has_changed:
             self._inbox.put_nowait(Synced())
@@ -452,6 +458,7 @@ class PodWorker:
             case PrepareVolumes():
                 self._spawn(self._prepare_volumes())
             case MakeSandbox(attempt):
+                self._sandbox_noted.clear()
                 self._spawn(self._make_sandbox(attempt))
                 if attempt == 0:
                     self._first_runs = self._spawn(self._prepare_first_runs())
@@ -580,6 +587,7 @@ class PodWorker:
             reason = "CreateContainerConfigError" if isinstance(error, ConfigError) else "CreateContainerError"
             self._inbox.put_nowait(LaunchRefused(container, attempt, reason, in_words(error)))
             return
+        await self._sandbox_noted.wait()
         try:
             with measures.operation("start_container") as failed:
                 answer = await link.ask_any(Launch(plan))

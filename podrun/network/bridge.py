@@ -158,14 +158,21 @@ def _keep_router_advertisements(host: netlink.Rtnetlink) -> None:
 
 
 def _restore_forwarding(host: netlink.Rtnetlink, name: str, version: int) -> None:
-    """An instance that needs it too inherits the duty; beside anybody else's bridge (Docker, libvirt) it stays on."""
+    if _has_heir(host, name, version):
+        return
+    _write(FORWARDING[version], "0")
+    # One that came in between found forwarding on. It had its address before it looked, so it is seen now.
+    if _has_heir(host, name, version):
+        _write(FORWARDING[version], "1")
+
+
+def _has_heir(host: netlink.Rtnetlink, name: str, version: int) -> bool:
+    """Whether forwarding stays on: an instance that needs it too inherits the duty to switch it off; beside anybody
+    else's bridge (Docker, libvirt) it stays on."""
     others = [link for link in host.dump(messages.list_links()) if _kind(link) == "bridge"]
     others = [link for link in others if link.get_attr("IFLA_IFNAME") != name]
     of_podrun = [link for link in others if _is_owned(link.get_attr("IFLA_IFNAME"), link)]
-    if any(_inherits(host, link, version) for link in of_podrun):
-        return
-    if len(others) == len(of_podrun):
-        _write(FORWARDING[version], "0")
+    return any(_inherits(host, link, version) for link in of_podrun) or len(others) != len(of_podrun)
 
 
 def _inherits(host: netlink.Rtnetlink, link: netlink.Message, version: int) -> bool:

@@ -137,11 +137,11 @@ class Run:
         if ended is None:
             return
         self._ended = ended
+        if self._report is not None:
+            self._report.finish()  # then what was held back is sent, to a process that is gone: its pidfd still is one
         self._loop.unwatch(self.pidfd)
         os.close(self.pidfd)
         self.pidfd = -1
-        if self._report is not None:
-            self._report.finish()
         self.stage = Stage.ENDING
         cleanup.empty(self._loop, self._group, self._emptied)
 

@@ -11,6 +11,7 @@ from container_stage import Failed, Stage, scratch_pod
 
 from podrun.container import defaults
 from podrun.container.plan import Identity, NamespaceMode
+from tests.wait import wait_until
 
 
 @pytest.fixture
@@ -61,8 +62,11 @@ def test_it_works_in_a_shared_pid_namespace() -> None:
     with scratch_pod() as pod:
         pod.make_sandbox(pid=NamespaceMode.POD)
         name = pod.start(pod.plan("hang", pid=NamespaceMode.POD))
-        lines = pod.exec(name, "ps").lines
-        assert [line.split()[1] for line in lines] == ["pause", "witness", "witness"]
+
+        def shown() -> list[str]:
+            return [line.split()[1] for line in pod.exec(name, "ps").lines]
+
+        wait_until(lambda: shown() == ["pause", "witness", "witness"], "all to be shown, each as its program")
 
 
 def test_it_dies_with_the_first_process_of_a_private_pid_namespace(pod: Stage) -> None:

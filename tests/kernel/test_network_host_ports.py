@@ -79,9 +79,10 @@ def test_an_address_of_the_host_bounds_a_port_to_it(stage: Stage) -> None:
     pod = stage.pod()
     listener = server(stage, pod.netns, "0.0.0.0", 80)
     open_ports(stage, pod, ("TCP", LOCALHOST, 8080, 80), ("TCP", HOST_OUTSIDE, 8081, 80))
-    stage.dial(stage.here(), LOCALHOST, 8080)
-    stage.dial(world, HOST_OUTSIDE, 8081)
-    assert [stage.seen_from(listener) for _ in range(2)] == [str(stage.gateway.ip), WORLD]
+    gateway = str(stage.gateway.ip)
+    for caller, ip, port, seen in ((stage.here(), LOCALHOST, 8080, gateway), (world, HOST_OUTSIDE, 8081, WORLD)):
+        stage.dial(caller, ip, port)
+        assert stage.seen_from(listener) == seen
     for caller, ip, port in ((world, HOST_OUTSIDE, 8080), (stage.here(), LOCALHOST, 8081)):
         with pytest.raises(ConnectionRefusedError):
             stage.dial(caller, ip, port)

@@ -115,8 +115,9 @@ def test_a_host_name_that_is_too_long_fails_in_its_step(pod: Stage) -> None:
 
 
 def make_shared_sandbox(pod: Stage) -> int:
-    """The pid of pause, which has become its program: it says that it is there just before."""
+    """The pid of pause, once it is its program: it says that it is there just before, under the same name."""
     pid: int = pod.make_sandbox(pid=SHARED)["pid"]
+    wait_until(lambda: status_of(pid)["VmData"] == "0 kB", "pause to have left the interpreter")
     wait_until(lambda: pod.run("ps", pid=SHARED).lines[0] == "1 pause /pause", "pause to be its program")
     return pid
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -37,9 +38,14 @@ class Server:
         self.requests = 0
         self.now = self.most = 0
 
-    async def listen(self, port: int = 0) -> int:
-        self.server = await asyncio.start_server(self._serve, "127.0.0.1", port)
-        return int(self.server.sockets[0].getsockname()[1])
+    async def listen(self) -> int:
+        with socket.socket() as place:
+            place.bind(("127.0.0.1", 0))
+            await self.listen_on(place)
+            return int(place.getsockname()[1])
+
+    async def listen_on(self, place: socket.socket) -> None:
+        self.server = await asyncio.start_server(self._serve, sock=place.dup())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.requests += 1
@@ -107,12 +113,12 @@ def test_a_change_of_belief_is_told_once_and_a_failure_is_an_event() -> None:
 def test_a_server_that_comes_up_later_is_found_without_an_event() -> None:
     async def story() -> None:
         server, seen = Server(), Observer()
-        port = await server.listen()
-        server.server.close()
-        await server.server.wait_closed()
-        seen.prober.sync([wanted("readiness", probe(port, period_seconds=int(PATIENCE)))])
-        await asyncio.sleep(0.1)
-        await server.listen(port)
+        with socket.socket() as place:
+            place.bind(("127.0.0.1", 0))  # and nobody listens there
+            port = int(place.getsockname()[1])
+            seen.prober.sync([wanted("readiness", probe(port, period_seconds=int(PATIENCE)))])
+            await asyncio.sleep(0.1)
+            await server.listen_on(place)
         await until(lambda: bool(seen.verdicts))
         assert seen.results == [("readiness", "success")]
         assert seen.events == []

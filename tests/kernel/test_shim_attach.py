@@ -121,17 +121,18 @@ def test_a_terminal_is_kept_for_clients_who_come_and_go(shim: Client, pod: Pod) 
 
 
 def test_who_does_not_read_is_dropped_and_hinders_nobody(shim: Client, pod: Pod) -> None:
-    size = 2 << 20  # more than is kept for who does not read
-    script = f"read go; dd if=/dev/zero bs=65536 count={size // 65536} 2>/dev/null; sleep 1000"
+    piece, size = 64 << 10, 2 << 20  # in all, more than is kept for who does not read
+    script = f"while read go; do dd if=/dev/zero bs={piece} count=1 2>/dev/null; done; sleep 1000"
     plan = launched(shim, pod, script, stdin=True)
     slow, quick = Attached(shim, pod, plan, stdin=True), Attached(shim, pod, plan)
-    slow.write(b"go\n")
     received = 0
-    while received < size:
-        assert select.select([quick.outputs[0]], [], [], PATIENCE)[0], received
-        piece = os.read(quick.outputs[0], 1 << 20)
-        assert piece, received
-        received += len(piece)
+    for asked in range(piece, size + piece, piece):
+        slow.write(b"go\n")
+        while received < asked:
+            assert select.select([quick.outputs[0]], [], [], PATIENCE)[0], received
+            some = os.read(quick.outputs[0], 1 << 20)
+            assert some, received
+            received += len(some)
     dropped = slow.end()
     assert isinstance(dropped, messages.Refused)
     assert "did not read" in dropped.message

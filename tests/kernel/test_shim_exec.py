@@ -148,7 +148,7 @@ def test_a_container_that_does_not_run_refuses(shim: Client, pod: Pod, running: 
 def test_a_terminal_is_one_of_the_container_and_goes_to_the_client_alone(
     shim: Client, pod: Pod, running: LaunchPlan
 ) -> None:
-    plan = replace(pod.exec_plan(running, "sh", "-c", "ls /dev/pts; ls -l /proc/$$/fd; echo; cat"), tty=True)
+    plan = replace(pod.exec_plan(running, "sh", "-c", "ls /dev/pts; ls -l /proc/$$/fd; echo; sleep 1000"), tty=True)
     session = Session(shim, pod, plan)
     (master,) = session.ends
     shown = b""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import signal
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests import wait
-from tests.pod import manifests, pods
+from tests.pod import manifests, pods, story
 from tests.pod.instance import COMMAND, Instance
 from tests.pod.manifests import Json
 
@@ -66,7 +68,9 @@ def test_a_killed_kubelets_successor_finds_the_same_processes_and_no_line_of_log
     assert pods.container_ids(after) == pods.container_ids(before)
     assert {name: own_node.container_pids(after, name)[0] for name in first} == first
     assert after["status"]["podIP"] == before["status"]["podIP"]
-    assert own_node.exec("steady", "true", container="sleeper").returncode == 0
+    wait.wait_until(  # it answers before it has taken over every pod, where that takes long
+        lambda: own_node.exec("steady", "true", container="sleeper", check=False).returncode == 0, "an exec"
+    )
     assert [starts(shared, name) for name in first] == [1, 1]
     lines = own_node.log_lines(after, "counter")
     assert lines == [str(n + 1) for n in range(len(lines))]
@@ -173,6 +177,27 @@ def test_a_kubelet_killed_while_a_pod_starts_leaves_a_pod_that_its_successor_com
         assert runs == [1, 1], f"an attempt ran twice, or a start was not seen: {pod['status']}"
         assert starts(shared, f"pod-{turn}-init") == 1
         assert [each["restartCount"] for each in pod["status"]["containerStatuses"]] == [0, 0]
+
+
+def test_nothing_runs_in_a_sandbox_that_the_next_kubelet_would_not_know_of(own_node: Instance, shared: Path) -> None:
+    """The kubelet is killed while the store takes nothing: its successor must not run the init container again."""
+    late = own_node.directory / "late"
+    missing = {"name": "late", "hostPath": {"path": str(late), "type": "Directory"}}
+    volumes = [*shared_volume(shared)["volumes"], missing]
+    init, main = recorded("init", "exit 0"), recorded("main", manifests.SLEEP) | {"image": "brought:1"}
+    own_node.submit(manifests.pod("unnoted", main, initContainers=[init], volumes=volumes))
+    story.wait_event(own_node, "unnoted", "FailedMount")
+    pause = own_node.pod_group(own_node.pod("unnoted")).child("pause")
+    with contextlib.closing(sqlite3.connect(own_node.paths.database, isolation_level=None)) as store:
+        store.execute("BEGIN IMMEDIATE")
+        late.mkdir()
+        wait.wait_until(lambda: pause.exists() and pause.populated(), "a sandbox to be made")
+        time.sleep(0.5)  # in which the init container would run
+        own_node.kill_kubelet()
+    own_node.start_kubelet()
+    own_node.run("image", "tag", manifests.BUSYBOX, "brought:1")  # only now the main container can run
+    own_node.wait_for("unnoted", pods.is_ready, "to be ready")
+    assert starts(shared, "init") == 1
 
 
 def test_a_kubelet_killed_while_a_pod_is_deleted_leaves_a_deletion_that_its_successor_completes(

@@ -70,7 +70,8 @@ def test_data_outlives_the_pod_and_goes_with_the_claim(node: Instance) -> None:
     assert [stat.S_IMODE(path.stat().st_mode) for path in (node.paths.persistent, node.paths.root)] == [0o700, 0o700]
     node.run("delete", "pod", "second")
     node.restart_kubelet()
-    node.apply(user("third", "data", "cat /data/file", restartPolicy="Never"), wait=True)
+    node.apply(user("third", "data", "cat /data/file", restartPolicy="Never"))
+    node.wait_for("third", pods.has_ended, "to have read it")
     assert node.logs("third") == ["kept"]
     node.run("delete", "pvc", "data")  # a pod that has ended holds nothing
     wait.wait_until(lambda: directories(node) == [], "the directory to go", 20)

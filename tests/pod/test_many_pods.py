@@ -60,7 +60,7 @@ def test_applying_the_same_again_changes_nothing(node: Instance) -> None:
 def test_a_log_is_followed_to_its_end(node: Instance) -> None:
     script = "for n in 1 2 3 4 5; do echo line $n; sleep 0.1; done"
     node.apply(manifests.pod("followed", manifests.busybox(script=script), restartPolicy="Never"))
-    pod = node.wait_for("followed", pods.container, "to have a status")
+    pod = node.wait_for("followed", lambda pod: pods.is_running(pod) or pods.has_ended(pod), "to have begun")
     wait.wait_until(lambda: node.log_lines(pod), "the first line")
     assert node.logs("followed", "main", "-f") == [f"line {n}" for n in range(1, 6)]
     assert node.logs("followed", "main", "--tail", "2") == ["line 4", "line 5"]

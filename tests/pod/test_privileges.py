@@ -75,7 +75,8 @@ def test_a_read_only_root_leaves_volumes_and_the_systems_own_writable(node: Inst
     container = guarded("main", script, ({"name": "v", "mountPath": "/v"},), readOnlyRootFilesystem=True)
     volumes = [{"name": "v", "emptyDir": {}}]
     made = container | {"workingDir": "/not/there/yet"}
-    node.apply(manifests.pod("read-only", made, volumes=volumes, restartPolicy="Never"), wait=True)
+    node.apply(manifests.pod("read-only", made, volumes=volumes, restartPolicy="Never"))
+    node.wait_for("read-only", pods.has_ended, "to have tried all")
     written = ["/v/new", "/dev/shm/new", "/dev/new", "/etc/hosts", "/dev/termination-log"]
     assert node.logs("read-only") == [*written, "/not/there/yet"]
 
@@ -153,7 +154,8 @@ def test_the_nodes_settings_open_sysctls_lift_seccomp_and_limit_pids(make_instan
         node.apply(manifests.pod("bomb", bomb))
         pod = node.wait_for("bomb", lambda pod: pod["status"].get("qosClass"), "to be there")
         wait.wait_until(lambda: any("can't fork" in line for line in node.log_lines(pod, "bomb")), "the bomb to go off")
-        assert node.pod_group(pod).stats().pids <= 50
+        most = 50 + (os.cpu_count() or 1)  # one that is being refused is counted for a moment, on each processor
+        assert node.pod_group(pod).stats().pids <= most
         assert node.exec("open", "echo", "fine", container="main").stdout == "fine\n"
         node.run("delete", "pod", "bomb", "--now")
 

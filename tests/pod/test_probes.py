@@ -107,8 +107,9 @@ def test_a_failed_liveness_probe_ends_the_container_and_another_run_follows(node
     first = node.wait_for(name, pods.is_ready, "to be ready")
     told.wait_for("start")
     told.remove("alive")
-    again = node.wait_for(name, lambda pod: pods.restarts(pod) == 1, "to run again")
+    told.wait_for("term")  # nobody asks this run any more, and the next one is to live
     told.create("alive")
+    again = node.wait_for(name, lambda pod: pods.restarts(pod) == 1, "to run again")
 
     assert told.lines()[:3] == ["start", "prestop", "term"]
     assert pods.last_terminated(again)["exitCode"] == 7
@@ -126,7 +127,7 @@ def test_failures_of_a_liveness_probe_below_its_threshold_or_not_in_a_row_do_not
     probe = story.shell(flaky) | QUICK | {"failureThreshold": 3}
     name = told.submit(told.container(livenessProbe=probe))
     told.wait_for("probe", 7)
-    assert story.event_count(node, name, "Unhealthy") >= 4
+    story.wait_event(node, name, "Unhealthy", times=4)
     assert pods.restarts(node.pod(name)) == 0
     assert pods.is_running(node.pod(name))
 

@@ -121,7 +121,8 @@ def test_names_and_policies_that_cannot_work_say_so(node: Instance, registry: Re
     assert f"ErrImageNeverPull {text}" in node.events("never")
     node.run("image", "tag", manifests.BUSYBOX, never)
     node.wait_for("never", pods.is_ready, "to start with the image that was brought")
-    pod = node.wait_for("local", is_shown("ErrImagePull"), "to fail")
+    shown = ("ErrImagePull", "ImagePullBackOff")  # the first one for a second
+    pod = node.wait_for("local", lambda pod: pods.waiting(pod).get("reason") in shown, "to fail")
     assert "connection refused" in pods.waiting(pod)["message"]
     for name in ("invalid", "never", "local"):
         node.discard(name, 0)

@@ -397,6 +397,7 @@ def test_the_credential_of_a_pull_is_a_private_file_while_it_lasts(
                     asked = pulls.pull(references.parse(f"{cable.address}/base:1"), [ring], seen.append)
                     pulling = asyncio.create_task(asked)
                     while not (cable.halted.is_set() and seen):
+                        assert not pulling.done(), pulling
                         await asyncio.sleep(0.01)
                     (secret,) = node.scratch.iterdir()
                     assert secret.stat().st_mode & 0o777 == 0o600

@@ -62,12 +62,16 @@ def pod(image: None) -> Iterator[str]:
 def container_pid(pod: str) -> int:
     """Of the pod's one container, as the machine counts."""
     (uid,) = run(PODRUN, "get", "pod", pod, "-o", "json").partition('"uid": "')[2].split('"')[:1]
-    return next(
-        int(pid)
-        for group in Path("/sys/fs/cgroup").rglob(f"*{uid}*/*/cgroup.procs")
-        for pid in group.read_text().split()
-        if "sleep" in Path(f"/proc/{pid}/cmdline").read_text() and "sh" in Path(f"/proc/{pid}/comm").read_text()
-    )
+
+    def found() -> int:  # again where a group of others, or a process, ends while it is looked at
+        return next(
+            int(pid)
+            for group in Path("/sys/fs/cgroup").rglob(f"*{uid}*/*/cgroup.procs")
+            for pid in group.read_text().split()
+            if "sleep" in Path(f"/proc/{pid}/cmdline").read_text() and "sh" in Path(f"/proc/{pid}/comm").read_text()
+        )
+
+    return wait.wait_until(found, f"the main program of {pod}")
 
 
 def test_an_enabled_service_runs_after_boot() -> None:

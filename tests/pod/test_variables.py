@@ -50,7 +50,8 @@ def test_variables_come_from_config_maps_secrets_and_the_pod_itself(node: Instan
     node.submit(config("plain", A="yes", a="small"), secret("keys", one="s3cret"))
     node.apply(manifests.pod("vars", main, labels={"app": "shop"}), wait=True)
     pod = node.pod("vars")
-    assert node.logs("vars")[0] == "ran with yes/s3cret/small/$(A)/$(NONE) yes"
+    said = "ran with yes/s3cret/small/$(A)/$(NONE) yes"
+    wait.wait_until(lambda: node.logs("vars")[:1] == [said], "the variables in the log", step=0.1)
     # What runs later has the same variables, whatever became of the objects meanwhile.
     node.submit(config("plain", A="no"))
     node.request("DELETE", f"{NAMESPACE}/secrets/keys")
@@ -106,5 +107,6 @@ def test_variables_are_taken_from_a_file_that_an_init_container_wrote(node: Inst
     reference = {"volumeName": "v", "path": "env", "key": "A"}
     main = manifests.busybox(script="echo $A", env=[{"name": "A", "valueFrom": {"fileKeyRef": reference}}])
     volumes = [{"name": "v", "emptyDir": {}}]
-    node.apply(manifests.pod("file", main, initContainers=[init], volumes=volumes, restartPolicy="Never"), wait=True)
+    node.apply(manifests.pod("file", main, initContainers=[init], volumes=volumes, restartPolicy="Never"))
+    node.wait_for("file", pods.has_ended, "to have said it")
     assert node.logs("file", "main") == ["made up"]

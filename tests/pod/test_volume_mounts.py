@@ -86,7 +86,7 @@ def test_what_cannot_be_mounted_is_a_config_error_in_the_kubelets_words(node: In
 def test_a_link_swapped_under_a_subpath_leads_no_container_out(node: Instance) -> None:
     """CVE-2017-1002101: while containers start, another one lets the subpath point inside and outside in turn."""
     swap = (
-        "cd /data; mkdir real; touch real/inside; "
+        "cd /data; rm -f a; mkdir -p real; touch real/inside; "
         "while true; do ln -s real a; mv -T a part; usleep 20000; ln -s / a; mv -T a part; done"
     )
     victims = [
@@ -94,7 +94,8 @@ def test_a_link_swapped_under_a_subpath_leads_no_container_out(node: Instance) -
     ]
     names = [victim["name"] for victim in victims]
     attacker = manifests.busybox("attacker", swap, volumeMounts=mounted(), restartPolicy="Always")
-    attacker["startupProbe"] = {"exec": {"command": ["test", "-e", "/data/part"]}, "periodSeconds": 1}
+    patient = {"periodSeconds": 1, "timeoutSeconds": 20, "failureThreshold": 60}
+    attacker["startupProbe"] = {"exec": {"command": ["test", "-e", "/data/part"]}} | patient
     wanted = {"initContainers": [attacker], "volumes": [EMPTY], "restartPolicy": "Never"}
 
     def tried(pod: pods.Json) -> bool:
