@@ -29,7 +29,7 @@ bench: setup-test ## podrun side by side with crun, runc and podman (root)
 	@bench/run
 
 test: setup-test ## everything but the VM (root)
-	@$(PYTEST) -n 2 --dist loadfile --junit-xml=build/test.xml $(ARGS)
+	@$(PYTEST) -n 2 --dist loadfile -o faulthandler_timeout=900 -o faulthandler_exit_on_timeout=true --junit-xml=build/test.xml $(ARGS)
 
 soak: setup-test ## 50 pods under random kills for ten minutes, then another ten of kubelets only (root)
 	@PODRUN_SOAK_SECONDS=$${PODRUN_SOAK_SECONDS:-600} PODRUN_SOAK_PODS=$${PODRUN_SOAK_PODS:-50} $(PYTEST) -s tests/pod/test_soak.py $(ARGS)

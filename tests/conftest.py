@@ -14,9 +14,15 @@ import pytest
 
 from tests import leaks, names, wait
 
-# How long an example takes says something about the machine only.
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
+# How long examples take says something about the machine only; they are the same in every run unless others are wanted.
+hypothesis.settings.register_profile(
+    "steady",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    derandomize="PODRUN_TEST_RANDOM" not in os.environ,
+    print_blob=True,
+)
+hypothesis.settings.load_profile("steady")
 
 os.environ.setdefault(names.VARIABLE, names.new_suite())
 

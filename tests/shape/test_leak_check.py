@@ -21,7 +21,8 @@ def run_suite(directory: Path, test: str, *options: str) -> subprocess.Completed
     (directory / "test_it.py").write_text(test)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options, str(directory)]
     environment = os.environ | {"PYTHONPATH": str(PROJECT)}
-    for name in ("PODRUN_TEST_SUITE", "PODRUN_TEST_ALONE", "CI"):  # with CI set, pytest says everything twice
+    said_twice, coloured = ("CI", "BUILD_NUMBER"), ("FORCE_COLOR", "PY_COLORS")
+    for name in ("PODRUN_TEST_SUITE", "PODRUN_TEST_ALONE", "PYTEST_ADDOPTS", *said_twice, *coloured):
         environment.pop(name, None)
     return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True)
 

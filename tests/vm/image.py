@@ -6,6 +6,7 @@ cached: it carries the scripts of guest/ and takes a moment, so a change of thei
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -59,7 +60,8 @@ def cached() -> Image:
         fcntl.flock(lock, fcntl.LOCK_EX)
         kernel, packages = kernel_package(), guest_packages()
         if not (cache / key(kernel, packages)).exists():
-            patiently(refresh)  # old lists point to what the mirrors no longer have
+            with contextlib.suppress(VmError):  # one source of many may be gone for good
+                patiently(refresh)  # old lists point to what the mirrors no longer have
             kernel = kernel_package()
         place = cache / key(kernel, packages)
         if not place.exists():
@@ -91,9 +93,10 @@ def kernel_package() -> str:
     """`NAME=VERSION` of the newest kernel package, not of the metapackage that points to it."""
     for refreshed in (False, True):
         if refreshed:
-            refresh()
+            patiently(refresh)
         for metapackage in KERNEL_PACKAGES:
-            lines = subprocess.run(["apt-cache", "depends", metapackage], capture_output=True, text=True).stdout
+            command, environment = ["apt-cache", "depends", metapackage], os.environ | {"LC_ALL": "C"}
+            lines = subprocess.run(command, capture_output=True, text=True, env=environment).stdout
             for line in lines.splitlines():
                 name = line.removeprefix("  Depends: ").strip()
                 if name.startswith("linux-image-") and name != metapackage:
@@ -118,7 +121,7 @@ def build(place: Path, kernel: str, packages: list[str]) -> None:
 
 
 def refresh() -> None:
-    run("apt-get", "-q", "-o", "Acquire::Retries=5", "update")
+    run("apt-get", "-q", "-o", "Acquire::Retries=5", "update", "--error-on=any")
 
 
 def patiently(fetch: Callable[[], None]) -> None:

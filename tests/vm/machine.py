@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import enum
 import os
 import platform
+import select
 import subprocess
 import sys
-import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 KERNEL_WORDS = "console=ttyS0 panic=-1 mitigations=off quiet loglevel=3 tsc=reliable no_timer_check random.trust_cpu=on"
+
+
+class End(enum.Enum):
+    """How a run of the VM came to its end."""
+
+    BY_ITSELF = "it ended by itself"
+    LATE = "the time was up"
+    SILENT = "nothing was heard of it any more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,30 +47,31 @@ def command(machine: Machine) -> list[str]:
     for path in machine.fixed:
         words += ["-drive", f"file={path},format=raw,if=virtio,readonly=on"]
     for path in machine.scratch:
-        words += ["-drive", f"file={path},format=raw,if=virtio,cache=unsafe"]
+        # A full disk out here is an error in there; else the VM would stand still until somebody makes room.
+        words += ["-drive", f"file={path},format=raw,if=virtio,cache=unsafe,werror=report,rerror=report"]
     return words
 
 
-def run(machine: Machine, seconds: float) -> bool:
-    """Runs it to its end, its job's output passed on as it comes. False if the time was up first."""
+def run(machine: Machine, seconds: float, silence: float) -> End:
+    """Runs it to its end, its output passed on as it comes, but no longer than `seconds`, nor than `silence` without
+    a word of the job."""
     process = subprocess.Popen(command(machine), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     assert process.stdout is not None
-    time_is_up = threading.Event()
-
-    def end() -> None:
-        time_is_up.set()
-        process.kill()
-
-    watchdog = threading.Timer(seconds, end)
-    watchdog.daemon = True
-    watchdog.start()
+    begun = heard = time.monotonic()
     try:
-        while chunk := os.read(process.stdout.fileno(), 65536):
+        while True:
+            if time.monotonic() - begun > seconds:
+                return End.LATE
+            if time.monotonic() - heard > silence:
+                return End.SILENT
+            if not select.select([process.stdout], [], [], 1)[0]:
+                continue
+            if not (chunk := os.read(process.stdout.fileno(), 65536)):
+                process.wait()
+                return End.BY_ITSELF
+            heard = time.monotonic()
             sys.stdout.buffer.write(chunk.replace(b"\r\n", b"\n"))
             sys.stdout.buffer.flush()
-        process.wait()
     finally:
-        watchdog.cancel()
         process.kill()
         process.wait()
-    return not time_is_up.is_set()
