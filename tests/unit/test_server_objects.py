@@ -10,7 +10,8 @@ import pytest
 
 from podrun.api import objects
 from podrun.controllers.namespaces import Namespaces
-from podrun.server import failures
+from podrun.server import failures, listen
+from tests import wait
 from tests.fakes.api_server import NOW, PODS, Api, play, pod, running, succeeded
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
@@ -103,7 +104,11 @@ def test_a_foreign_namespace_in_the_object_is_refused(tmp_path: Path) -> None:
     play(tmp_path, scenario)
 
 
-def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not(tmp_path: Path) -> None:
+def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listen, "LINGERING_SECONDS", wait.patient(60))  # in which the whole body is read and dropped
+
     async def scenario(api: Api) -> None:
         size = failures.MAX_BODY + 1
         said = await api.raw(b"POST %s HTTP/1.0\r\nContent-Length: %d\r\n\r\n%s" % (PODS.encode(), size, b"#" * size))
