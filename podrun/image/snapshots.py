@@ -32,11 +32,12 @@ def prepare(pod_dir: Path, container: str, attempt: int, image: Image, layers: P
     directory.mkdir(parents=True)
     (pod_dir / "containers").chmod(0o700)  # set-user-ID programs may lie in upper directories too
     work.mkdir(mode=0o700)
-    upper.mkdir()
-    # Overlayfs shows the root directory as the upper directory has it.
-    status = (layers / image.layers[0]).stat()
-    os.chown(upper, first_id + status.st_uid, first_id + status.st_gid)
-    upper.chmod(stat.S_IMODE(status.st_mode))
+    # Overlayfs shows the root directory as the upper directory has it. Who finds one takes it for done.
+    fresh, status = directory / "fresh", (layers / image.layers[0]).stat()
+    fresh.mkdir()
+    os.chown(fresh, first_id + status.st_uid, first_id + status.st_gid)
+    fresh.chmod(stat.S_IMODE(status.st_mode))
+    fresh.rename(upper)
     return Snapshot(layers, image.layers, upper, work)
 
 

@@ -167,7 +167,7 @@ def start_failed(life: ContainerLife, fact: StartFailed) -> ContainerLife:
 
 def exited(life: ContainerLife, fact: Exited, termination_message: str) -> ContainerLife:
     """The end of a run. One that ended before the kubelet heard of its start is taken as well."""
-    if fact.attempt < life.attempt or life.state == "ended":
+    if fact.attempt < life.attempt or (fact.attempt == life.attempt and life.state == "ended"):
         return life
     begun = life.started_at if life.state == "running" and fact.attempt == life.attempt else fact.at
     run = Run(
@@ -203,7 +203,8 @@ def _next_run(life: ContainerLife, attempt: int) -> ContainerLife:
     """Move on to `attempt`: what was the newest run becomes the one before it."""
     shifted = replace(life, attempt=attempt, reason="", message="", not_before=0.0, hook_error="")
     if life.run is not None and life.run.attempt < attempt:
-        return replace(shifted, last=life.run, run=None, stop=None)
+        # It may have been launched by a kubelet that could not write that down: what was to lead to it has done so.
+        return replace(shifted, last=life.run, run=None, stop=None, rerun=False, image_checked=False)
     return shifted
 
 

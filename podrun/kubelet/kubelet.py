@@ -208,7 +208,7 @@ class Kubelet:
         self._taints.look_again()
 
     async def _work(self, uid: str) -> None:
-        """Until the pod is removed. A worker that fails is replaced: its life is what it last wrote down."""
+        """Until the pod is removed. A worker that fails is replaced by one that goes on with its life."""
         while True:
             worker = self._workers[uid]
             try:
@@ -221,7 +221,7 @@ class Kubelet:
                     await worker.abandon()
                 except Exception:
                     logger.exception("cannot let go of pod %s", worker.pod.metadata.name)
-                self._workers[uid] = PodWorker(self._services, worker.pod, worker.life)
+                self._workers[uid] = PodWorker(self._services, worker.pod, worker.life, is_noted=False)
         self._tasks.pop(uid, None)
         self._place(self._workers.pop(uid).pod)
         if not self._workers:

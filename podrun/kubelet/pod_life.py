@@ -149,6 +149,8 @@ def _observe_fact(
             forget = () if after is before else (ForgetRun(name, fact.attempt),)
             if before.hook_error:
                 after = _not_started(pod, name, after, "PostStartHookError", before.hook_error)
+            if after is not before and life.sandbox.state == "broken" and runs_in_next_sandbox(pod, name):
+                after = replace(after, rerun=True)  # also when nobody has decided anything between the two ends
             return with_container(life, name, after), forget
         case SandboxEnded(attempt):
             if life.sandbox.attempt != attempt:
@@ -156,6 +158,11 @@ def _observe_fact(
             return replace(life, sandbox=_sandbox_ended(life.sandbox)), ()
         case SandboxStarted() | SandboxFailed():
             return life, ()  # the one who asked is told; what follows comes as SandboxReady or SandboxUnmade
+
+
+def runs_in_next_sandbox(pod: objects.Pod, name: str) -> bool:
+    """Who ends only because its sandbox did runs again in the next one, also when it ends well (computePodActions)."""
+    return objects.effective_restart_policy(pod.spec, spec_of(pod, name)) != "Never"
 
 
 def _not_started(pod: objects.Pod, name: str, container: ContainerLife, reason: str, message: str) -> ContainerLife:

@@ -28,7 +28,7 @@ from podrun.kubelet.happenings import (
     WriteResources,
 )
 from podrun.kubelet.lives import ContainerLife, PodLife
-from podrun.kubelet.pod_life import grace_of, with_container
+from podrun.kubelet.pod_life import grace_of, runs_in_next_sandbox, with_container
 from podrun.kubelet.probe_life import Result, Wanted
 
 EVICTION_GRACE = 1.0  # seconds, as the kubelet gives a pod over a hard threshold
@@ -313,10 +313,9 @@ def _replace_sandbox(turn: _Turn) -> None:
 
 
 def _rerun_what_stops(turn: _Turn) -> None:
-    """Who ends only because its sandbox did runs again in the next one, also when it ends well (computePodActions)."""
     for spec in (*turn.pod.spec.init_containers, *turn.pod.spec.containers):
         container = turn.life.containers[spec.name]
-        if container.state == "running" and objects.effective_restart_policy(turn.pod.spec, spec) != "Never":
+        if container.state == "running" and runs_in_next_sandbox(turn.pod, spec.name):
             turn.set(spec.name, replace(container, rerun=True))
 
 

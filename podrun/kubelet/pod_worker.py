@@ -95,9 +95,12 @@ FORCED_GRACE = 2  # seconds that the node still gives to a pod whose object is g
 
 
 class PodWorker:
-    """Owns one pod's life. Everything runs on the event loop; `pod` is its newest version."""
+    """Owns one pod's life. Everything runs on the event loop; `pod` is its newest version.
 
-    def __init__(self, services: Services, pod: objects.Pod, life: PodLife | None) -> None:
+    `is_noted`: the life that is adopted is the one in the store.
+    """
+
+    def __init__(self, services: Services, pod: objects.Pod, life: PodLife | None, *, is_noted: bool = True) -> None:
         self._services = services
         self.pod = pod
         self._adopted = life is not None
@@ -120,7 +123,7 @@ class PodWorker:
         self._written: tuple[PodLife, objects.PodStatus] | None = None
         self._writing: asyncio.Task[None] | None = None
         self._sandbox_noted = asyncio.Event()  # the next kubelet would know of it, and of its addresses
-        if self._adopted:
+        if self._adopted and is_noted:
             self._sandbox_noted.set()
         self._start_measures = StartMeasures(services.measures, adopted=self._adopted)
         self._turn = "sync" if self._adopted else "create"  # what the next turn is counted as
@@ -422,7 +425,8 @@ class PodWorker:
             pass  # removed by force; what is left of the pod needs no status
         except errors.WriteFailedError as error:
             logger.warning("cannot write down pod %s: %s", meta.name, error)
-            self._sandbox_noted.set()  # a full disk holds nobody up
+            if pod_life.has_made(life, self.life.sandbox.attempt):
+                self._sandbox_noted.set()  # a full disk holds nobody up
             await asyncio.sleep(WRITE_RETRY)
             self._inbox.put_nowait(Synced())
             return

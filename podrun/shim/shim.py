@@ -211,6 +211,9 @@ class Shim:
 
     def _make_sandbox(self, connection: Connection, id: int, sandbox_plan: plan.SandboxPlan) -> None:
         key = ("", sandbox_plan.attempt)
+        if isinstance(self._known_answer(key), facts.SandboxStarted) and not self._holds(sandbox_plan.attempt):
+            connection.refuse(id, f"make sandbox: attempt {sandbox_plan.attempt} has ended already")
+            return
         if self._is_answered(connection, id, key):
             return
         if self._sandbox is not None and self._sandbox.stage is not sandboxes.Stage.OVER:
@@ -225,6 +228,10 @@ class Shim:
             handles = pod_handles.PodHandles(shm=f"{self._place.run_dir}/shm", machine=self._place.machine)
             self._sandbox = sandboxes.Sandbox(self._loop, sandbox_plan, handles, self._record)
             self._sandbox.make()
+
+    def _holds(self, attempt: int) -> bool:
+        sandbox = self._sandbox
+        return sandbox is not None and sandbox.plan.attempt == attempt and sandbox.stage is not sandboxes.Stage.OVER
 
     def _launch(self, connection: Connection, id: int, launch_plan: plan.LaunchPlan) -> None:
         key = (launch_plan.container, launch_plan.attempt)

@@ -115,6 +115,9 @@ def test_the_end_of_pause_is_told_and_another_sandbox_can_follow(shim: Client, p
     assert shim.fact(facts.SandboxEnded).attempt == 1
     refused = shim.ask(messages.Launch(pod.launch_plan("true", container="late")))
     assert isinstance(refused, messages.Refused)
+    refused = shim.ask(messages.MakeSandbox(pod.sandbox_plan(attempt=1)))
+    assert isinstance(refused, messages.Refused)
+    assert "attempt 1 has ended already" in refused.message
     refused = shim.ask(messages.MakeSandbox(pod.sandbox_plan(attempt=2)))
     assert isinstance(refused, messages.Refused)
     assert '"main" still runs' in refused.message

@@ -184,7 +184,8 @@ def test_nothing_runs_in_a_sandbox_that_the_next_kubelet_would_not_know_of(own_n
     late = own_node.directory / "late"
     missing = {"name": "late", "hostPath": {"path": str(late), "type": "Directory"}}
     volumes = [*shared_volume(shared)["volumes"], missing]
-    init, main = recorded("init", "exit 0"), recorded("main", manifests.SLEEP) | {"image": "brought:1"}
+    init = recorded("init", "exit 0")
+    main = recorded("main", manifests.SLEEP, image="brought:1", imagePullPolicy="Never")
     own_node.submit(manifests.pod("unnoted", main, initContainers=[init], volumes=volumes))
     story.wait_event(own_node, "unnoted", "FailedMount")
     pause = own_node.pod_group(own_node.pod("unnoted")).child("pause")

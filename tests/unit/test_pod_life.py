@@ -364,6 +364,55 @@ def test_who_ends_well_because_its_sandbox_ended_runs_again(policy: str, again: 
     assert story.status().phase == ("Running" if again else "Succeeded")
 
 
+def learns(story: Story, *facts_: facts.Fact) -> None:
+    """Nothing is decided in between, as when a new kubelet catches up with what happened without it."""
+    for fact in facts_:
+        story.facts += 1
+        numbered = facts.Numbered(story.facts, fact)
+        story.life, _ = pod_life.observe(story.pod, story.life, numbered, story.now)
+
+
+def ended(container: str, attempt: int, code: int) -> facts.Exited:
+    return facts.Exited(container, attempt, f"{container}-{attempt}", code, 0, False, 1000.0)
+
+
+@pytest.mark.parametrize(("policy", "again"), [("OnFailure", True), ("Never", False)])
+def test_who_ended_well_after_its_sandbox_runs_again_although_both_are_heard_at_once(policy: str, again: bool) -> None:
+    story = running(Story(a_pod("a", policy=policy)))
+    learns(story, facts.SandboxEnded(0, story.now), ended("a", 0, 0))
+    story.answer_all()
+    assert (story.life.containers["a"].state == "running") is again
+
+
+def test_an_init_container_that_ran_unknown_to_the_store_is_not_run_once_more() -> None:
+    """It was to run in the new sandbox, and did: the record is from before that."""
+    story = running(Story(a_pod("a", init=("i",))))
+    story.exits("i", 0)
+    story.answer_all()
+    story.happens(h.ShimLost())
+    story.answer(*story.take(h.LeaveSandbox))
+    story.answer(*story.take(h.MakeSandbox))
+    story.effects.clear()
+    assert story.life.containers["i"].rerun
+    learns(story, facts.Started("i", 1, "i-1", 1, story.now), ended("i", 1, 0))
+    story.answer_all()
+    assert story.life.containers["i"].attempt == 1
+    assert story.life.containers["a"].state == "running"
+
+
+def test_a_run_that_was_lost_unknown_to_the_store_is_not_asked_for_again() -> None:
+    """Its number is taken: another one comes after it."""
+    story = running(Story(a_pod("a")))
+    learns(story, ended("a", 0, 0))
+    learns(story, facts.Exited("a", 1, "a-1", 137, 0, False, story.now, lost=True))
+    run = story.life.containers["a"].run
+    assert run is not None
+    assert (run.attempt, run.reason) == (1, "ContainerStatusUnknown")
+    story.passes(600.0)
+    story.answer_all()
+    assert (story.life.containers["a"].state, story.life.containers["a"].attempt) == ("running", 2)
+
+
 def test_a_clock_that_is_set_back_lengthens_no_wait() -> None:
     story = running(Story(a_pod("a")))
     for _ in range(2):
