@@ -90,6 +90,7 @@ from podrun.store import errors
 logger = logging.getLogger(__name__)
 
 LONGEST_WAIT = 60.0  # seconds: who waits for a time of day looks again, for the clock may have been set meanwhile
+RESUME_LIMIT = 20.0  # seconds that who wants into a pod waits for it to be taken over from an earlier kubelet
 WRITE_RETRY = 2.0  # seconds until a status that the disk did not take is written again
 FORCED_GRACE = 2  # seconds that the node still gives to a pod whose object is gone already
 
@@ -204,6 +205,7 @@ class PodWorker:
             return await self._prepare_exec(container, argv, streams)
 
     async def _prepare_exec(self, container: str, argv: tuple[str, ...], streams: planner.Streams) -> tuple[str, str]:
+        await self._taken_over()
         life, link = self._running(container)
         hostname = self._sandbox.hostname(self.pod)
         spec = self._spec(container)
@@ -223,6 +225,7 @@ class PodWorker:
 
     async def prepare_attach(self, container: str, streams: planner.Streams) -> tuple[str, str]:
         """Socket and one-time token with which a client holds streams of the main program. PodrunError."""
+        await self._taken_over()
         life, link = self._running(container)
         token = secrets.token_hex(16)
         wanted = PrepareAttach(
@@ -231,6 +234,12 @@ class PodWorker:
         with self._services.measures.operation("attach"):
             await link.ask(wanted, object)
         return str(self.place.shim_socket), token
+
+    async def _taken_over(self) -> None:
+        """The kubelet answers before it has taken over every pod, where that takes long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RESUME_LIMIT):
+                await self.resumed.wait()
 
     def _running(self, container: str) -> tuple[ContainerLife, Link]:
         """PodrunError: it does not run."""

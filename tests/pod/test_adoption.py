@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import signal
 import sqlite3
@@ -75,6 +76,23 @@ def test_a_killed_kubelets_successor_finds_the_same_processes_and_no_line_of_log
     lines = own_node.log_lines(after, "counter")
     assert lines == [str(n + 1) for n in range(len(lines))]
     assert pods.restarts(after, "counter") == 0
+
+
+def test_an_exec_waits_for_a_pod_that_is_being_taken_over(own_node: Instance) -> None:
+    own_node.submit(manifests.pod("slow"))
+    pod = own_node.wait_for("slow", pods.is_ready, "to be ready")
+    shim = own_node.shim_pid(pod)
+    own_node.kill_kubelet()
+    os.kill(shim, signal.SIGSTOP)
+    try:
+        own_node.start_kubelet()  # it does not wait for ever for a pod whose shim says nothing
+        words = [COMMAND, "exec", "slow", "--", "echo", "taken over"]
+        asking = subprocess.Popen(words, env=own_node.environment, stdout=subprocess.PIPE, text=True)
+        time.sleep(1)  # in which it would be refused
+    finally:
+        os.kill(shim, signal.SIGCONT)
+    said, _ = asking.communicate(timeout=wait.patient(30))
+    assert (asking.returncode, said) == (0, "taken over\n")
 
 
 def test_who_follows_goes_on_with_the_next_kubelet(own_node: Instance, shared: Path) -> None:

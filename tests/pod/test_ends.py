@@ -48,7 +48,7 @@ def as_applied(pod: Json, **spec: Any) -> Json:
 @pytest.mark.vm
 def test_a_pod_that_is_longer_active_than_its_deadline_fails(node: Instance, told: Story) -> None:
     container = told.container(script=story.obedient("term", first="start"))
-    deadline = max(10, round(wait.patient(0.75)))  # the container has to start before it
+    deadline = max(10, round(wait.patient(2)))  # the container has to start before it
     name = told.submit(container, activeDeadlineSeconds=deadline, terminationGracePeriodSeconds=600)
     told.wait_for("start")
     pod = node.wait_for(name, lambda pod: pods.has_ended(pod) and pods.terminated(pod), "to end")
