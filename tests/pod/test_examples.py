@@ -126,7 +126,7 @@ def shows_requests_and_limits(node: Instance) -> None:
 def shows_a_restart_by_a_failing_probe(node: Instance) -> None:
     page = "http://localhost:8080/cgi-bin/fail"
     assert node.exec("liveness", "wget", "-q", "-O", "-", page).stdout == "failing from now on\n"
-    node.wait_for("liveness", lambda p: pods.restarts(p, "app") >= 1 and pods.is_ready(p), "to be up again", 60)
+    node.wait_for("liveness", lambda p: pods.restarts(p, "app") == 1 and pods.is_ready(p), "to be up again", 60)
     events = node.events("liveness")
     assert "Unhealthy Liveness probe failed: HTTP probe failed with statuscode: 404" in events
     assert "Killing Container app failed liveness probe, will be restarted" in events

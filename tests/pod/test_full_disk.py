@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from podrun.store.database import RESERVE
 from tests import wait
 from tests.pod import manifests, pods
 from tests.pod.conftest import MakeInstance
@@ -33,6 +34,8 @@ def filled(disk: Path) -> Iterator[None]:
             with contextlib.suppress(OSError):
                 while os.write(descriptor, b"x" * size):
                     pass
+        free = os.statvfs(disk)
+        assert free.f_bavail * free.f_frsize <= RESERVE, "no more than a store in need has just given up"
         yield
     finally:
         os.close(descriptor)

@@ -50,13 +50,8 @@ def test_pods_of_an_older_podrun_run_on_and_are_restarted_by_the_newer_one(
         after = node.wait_for("old", pods.is_ready, "to be ready under the newer podrun")
         assert [node.container_pids(after, name)[0] for name in ("ticking", "other")] == pids
         assert node.shim_pid(after) == shim
-
-        def echoed() -> str:
-            words = ("exec", "-i", "old", "-c", "ticking", "--", "cat")
-            return node.run(*words, stdin="through the older shim", check=False).stdout
-
-        # It answers before it has taken over every pod, where that takes long.
-        wait.wait_until(lambda: echoed() == "through the older shim", "an exec")
+        echoed = node.run("exec", "-i", "old", "-c", "ticking", "--", "cat", stdin="through the older shim")
+        assert echoed.stdout == "through the older shim"
         seen = len(node.log_lines(after, "ticking"))
         wait.wait_until(lambda: len(node.log_lines(after, "ticking")) > seen, "the log to go on")
 
